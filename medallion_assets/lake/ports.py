@@ -1,0 +1,185 @@
+"""Every protocol that the layers above implement or are given, on one page.
+
+Adapters: ``sources`` implement Source, ``stores`` Store, ``tables`` Table, ``engines`` Engine.
+Each port has one behavioural test suite in ``medallion_assets_tests`` that every adapter passes.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from medallion_assets.lake.manifest import CursorValue, FileFact, SourceFacts
+from medallion_assets.lake.window import Partition
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = [
+    "Batch",
+    "Clock",
+    "Engine",
+    "ObjectInfo",
+    "Progress",
+    "Reading",
+    "Refused",
+    "Request",
+    "Source",
+    "Store",
+    "Table",
+    "TableState",
+]
+
+
+# ------------------------------------------------------------------------------------------------ sources
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A row that could not be read as one: why, where, and the characters themselves."""
+
+    reason: str
+    """Code-like word: ``ragged``, ``quote``, ``encoding``, ``json``, …"""
+    detail: str
+    file: str
+    line: int
+    """1-based line of the file where the row starts."""
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A run of rows in source order. Columns of text formats are String; ``rows`` may have height 0."""
+
+    rows: "pl.DataFrame"
+    refused: tuple[Refused, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to read: one partition's window, fixed before reading."""
+
+    partition: Partition
+    cursor: CursorValue | None = None
+    """Bounds of ``since_last`` loads; None for window loads."""
+    ledger: Mapping[str, tuple[str, FileFact]] = field(default_factory=dict)
+    """Files that live loads of other partitions already hold: path → (partition key, fact)."""
+
+
+class Reading(Protocol):
+    """One read in progress: iterate once to the end, then ask for ``facts``; a context manager that lets go of files."""
+
+    def __enter__(self) -> "Reading": ...
+    def __exit__(self, *exc: object) -> None: ...
+    def __iter__(self) -> Iterator[Batch]: ...
+
+    @property
+    def facts(self) -> SourceFacts:
+        """Complete after the last batch."""
+        ...
+
+
+class Source(Protocol):
+    """Where rows come from. The same request gives the same rows in the same order (within one version of the source)."""
+
+    def read(self, request: Request) -> Reading:
+        """Raises ExtractionError (SRC-…) here or while iterating; never ends early without an error."""
+        ...
+
+
+# ------------------------------------------------------------------------------------------------ stores
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    path: str
+    bytes: int
+    modified: datetime
+    """By the store's clock, UTC."""
+
+
+class Store(Protocol):
+    """Objects by path (``a/b/c``, relative, no ``..``). A put is all or nothing and durable when it returns."""
+
+    def put(self, path: str, data: bytes) -> None: ...
+    def put_if_absent(self, path: str, data: bytes) -> None:
+        """Create atomically. Raises AlreadyExists; StoreUnavailable when the outcome is unknown."""
+        ...
+
+    def get(self, path: str) -> bytes:
+        """Raises NotFound."""
+        ...
+
+    def get_range(self, path: str, start: int, length: int) -> bytes: ...
+    def info(self, path: str) -> ObjectInfo: ...
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Every object below ``prefix/``, any depth, by path."""
+        ...
+
+    def delete(self, path: str) -> None:
+        """Absent is fine."""
+        ...
+
+    def url(self, path: str) -> str:
+        """For readers with their own access (Polars, deltalake): an absolute path or a URL. No secret in it."""
+        ...
+
+    @property
+    def options(self) -> Mapping[str, str]:
+        """Credentials and endpoint for such readers; secret, never logged."""
+        ...
+
+
+# ------------------------------------------------------------------------------------------------ tables and engines
+
+
+@dataclass(frozen=True, slots=True)
+class TableState:
+    """What a table says of itself, committed with its rows."""
+
+    bronze_n: int
+    """Highest bronze commit absorbed."""
+    bronze_sha256: str
+    intent: str
+    """Fingerprint of what determines the table: silver spec, columns, checks that move rows, schema mode."""
+    accounting: Mapping[str, int]
+    content: str
+
+
+class Table(Protocol):
+    """A silver table: whole versions, each with its state."""
+
+    @property
+    def version(self) -> int | None:
+        """The table's own version number; None when it does not exist."""
+        ...
+
+    def state(self) -> TableState | None: ...
+    def scan(self, version: int | None = None) -> "pl.LazyFrame": ...
+    def replace(self, rows: "pl.DataFrame", state: TableState) -> int:
+        """One commit: these rows and this state. Returns the new version; raises Conflict when another run was first."""
+        ...
+
+    def advance(self, state: TableState) -> int:
+        """One commit of state alone: the rows stay."""
+        ...
+
+
+class Engine(Protocol):
+    """Evaluates a silver model, a function over narwhals lazy frames, on bronze rows."""
+
+    @property
+    def name(self) -> str: ...
+
+
+# ------------------------------------------------------------------------------------------------ the rest
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """Aware, UTC."""
+        ...
+
+
+Progress = Callable[[str, int], None]
+"""Called with what is being done (``ingest retail.orders 2024-01-01``) and the rows so far."""

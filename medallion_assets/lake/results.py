@@ -1,0 +1,80 @@
+"""What the three verbs return: plain data that the command line prints and Dagster records."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from medallion_assets.lake.ids import DatasetId, EntityId
+from medallion_assets.lake.manifest import Commit
+from medallion_assets.lake.window import Partition
+
+__all__ = ["CheckResult", "Ingested", "Refined", "Scalar", "Severity"]
+
+Severity = Literal["error", "warn", "info"]
+Scalar = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One verdict. ``partition`` is None for a verdict on the whole table."""
+
+    name: str
+    """As in ``CheckPlan.name``; unique per asset."""
+    at: Literal["bronze", "silver"]
+    passed: bool
+    severity: Severity
+    summary: str
+    """One sentence for people; on failure with what to do."""
+    partition: str | None = None
+    blocking: bool = False
+    facts: Mapping[str, Scalar] = field(default_factory=dict)
+    """Numbers first: the UI plots them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """A window's load after ``ingest``. ``written`` is False when the same content was there already."""
+
+    dataset: DatasetId
+    partition: Partition
+    commit: Commit
+    written: bool
+    seconds: float
+    checks: tuple[CheckResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refined:
+    """A silver table after ``refine``: it has absorbed every live load up to ``bronze_n``.
+
+    Accounting, over all live loads: ``rows_in = events + duplicates + filtered + quarantined``.
+    """
+
+    dataset: DatasetId
+    entity: EntityId
+    bronze_n: int
+    table_version: int
+    """The table's own version (Delta), unchanged when nothing was written."""
+    written: bool
+    rows_in: int
+    """Rows of the live loads' parts."""
+    events: int
+    duplicates: int
+    """Exact duplicates of another event."""
+    filtered: int
+    """Rows dropped by a rule whose action is drop, and deletes under ``delete_mode: ignore``."""
+    quarantined: int
+    rows: int
+    """Rows of the table now."""
+    absence_deletes: int
+    changed: int
+    """Rows added to or removed from the table by this run."""
+    seconds: float
+    engine: str
+    columns: tuple[tuple[str, str], ...]
+    """Name and type of each column of the table, in order."""
+    content: str
+    """Checksum of the table's rows' provenance: equal when the table is equal."""
+    rows_in_by_partition: Mapping[str, int] = field(default_factory=dict)
+    quarantined_by_partition: Mapping[str, int] = field(default_factory=dict)
+    checks: tuple[CheckResult, ...] = ()
