@@ -1,0 +1,58 @@
+# `make demo` and `make test` need Python 3.10 or later and nothing else; they set up what they use.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+export DAGSTER_HOME ?= $(CURDIR)/.dagster
+
+.PHONY: demo ui test check format test-services bench lock clean
+
+demo: $(VENV)/.user          ## run the example intents on bundled real data and print what was built
+	$(BIN)/medallion run --dagster nyc.airlines nyc.planes nyc.weather vega.movies
+	$(BIN)/medallion run --dagster nyc.flights --from 2013-01-01 --to 2013-02-14
+	$(BIN)/medallion run --dagster airportsdata.airports --from 2020-11-06 --to 2026-09-05
+
+ui: $(VENV)/.user            ## open Dagster on the result
+	$(BIN)/medallion ui
+
+test: $(VENV)/.dev           ## every test that needs no service
+	$(BIN)/pytest -n auto -m "not browser"
+
+check: $(VENV)/.dev          ## format, lint, types, layers, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -n auto -m "not browser"
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test-services: $(VENV)/.dev  ## the tests that need a real program beside them (Chromium)
+	$(BIN)/pytest -m browser
+
+bench: $(VENV)/.bench        ## speed and memory, as ratios; benchmarks/README.md
+	$(BIN)/python benchmarks/small_job.py
+	$(BIN)/python benchmarks/bronze_csv.py
+
+lock: $(VENV)/.dev           ## renew the exact versions after a change of pyproject.toml
+	$(BIN)/uv pip compile --universal --python-version 3.10 --all-extras --no-annotate --no-header --quiet \
+		--output-file constraints.txt pyproject.toml
+
+clean:
+	rm -rf lake .dagster $(VENV)
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.user: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[ui]"
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@ $(VENV)/.user
+
+$(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,bench]"
+	touch $@ $(VENV)/.dev $(VENV)/.user
