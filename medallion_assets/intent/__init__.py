@@ -1,0 +1,1 @@
+"""What an owner writes: the grammar of intents and of platform.yaml. Pure: no I/O, clock or environment."""

@@ -1,0 +1,97 @@
+"""Unions told apart by a required literal tag.
+
+pydantic's own discriminated unions build every variant at once and put tag names into error places. Here only the
+variants that a project uses are built, the tag alone is a shorthand, and a key of another variant is named as such.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any, get_args
+
+from pydantic import BaseModel, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, ValidationError, core_schema
+
+from medallion_assets.intent.base import Plain, refusal, shown
+
+__all__ = ["Tagged", "did_you_mean", "unknown_keys"]
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """`` Did you mean `x`?``, or nothing when no known word is near."""
+    near = get_close_matches(given, list(known), 1)
+    return f" Did you mean `{near[0]}`?" if near else ""
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """Marks ``Annotated[A | B, Tagged("type", "source type")]`` as a union told apart by the key ``tag``.
+
+    ``noun`` is what an error calls the variants. ``prepare`` may rewrite the mapping before the tag is read.
+    """
+
+    tag: str
+    noun: str
+    prepare: Callable[[Mapping[str, object]], Mapping[str, object]] | None = None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Build a schema that knows the variants but does not build them."""
+        return core_schema.no_info_plain_validator_function(Variants(self, get_args(source) or (source,)).validate)
+
+
+class Variants:
+    """The variants of one union, by tag value."""
+
+    def __init__(self, tagged: Tagged, models: tuple[type[BaseModel], ...]) -> None:
+        self.tagged = tagged
+        self.models = models
+
+    @cached_property
+    def by_tag(self) -> dict[str, type[BaseModel]]:
+        return {
+            value: model for model in self.models for value in get_args(model.model_fields[self.tagged.tag].annotation)
+        }
+
+    def validate(self, given: object) -> BaseModel:
+        """Give the variant. Raises ValidationError of the variant, or a custom error for the tag."""
+        if isinstance(given, self.models):
+            return given
+        tag = self.tagged.tag
+        data = {tag: given} if isinstance(given, str) else given
+        if not isinstance(data, Mapping):
+            raise refusal(
+                "INT-006",
+                f"{shown(given)} is not a {self.tagged.noun}.",
+                f"write a mapping with the key `{tag}`, or one of {self._choices()} alone.",
+            )
+        if self.tagged.prepare:
+            data = self.tagged.prepare(data)
+        if tag not in data:
+            raise refusal("INT-005", f"`{tag}` is missing.", f"add `{tag}:` with one of {self._choices()}.")
+        chosen = data[tag]
+        model = self.by_tag.get(chosen) if isinstance(chosen, str) else None
+        if model is None:
+            raise self._unknown_tag(given, chosen)
+        return model.model_validate(data)
+
+    def _choices(self) -> str:
+        return ", ".join(sorted(self.by_tag))
+
+    def _unknown_tag(self, given: object, chosen: object) -> Exception:
+        text = chosen.text if isinstance(chosen, Plain) else str(chosen)
+        error = refusal(
+            "INT-004",
+            f"{shown(chosen)} is not a {self.tagged.noun}.",
+            f"use one of {self._choices()}.{did_you_mean(text, self.by_tag)}",
+        )
+        return error if isinstance(given, str) else _at(error, self.tagged.tag)
+
+
+def _at(error: PydanticCustomError, key: str) -> ValidationError:
+    return ValidationError.from_exception_data("tagged", [InitErrorDetails(type=error, loc=(key,), input=None)])
+
+
+def unknown_keys(model: type[BaseModel], others: Iterable[type[BaseModel]]) -> dict[str, str]:
+    """Keys that other variants have and ``model`` has not, each with the names of its owners."""
+    return {key: other.__name__ for other in others for key in other.model_fields if key not in model.model_fields}
