@@ -7,10 +7,28 @@ CODES: dict[str, str] = {
     # INT: intent files
     # PLT: platform.yaml
     # PLN: the plan compiled from both
+    "PLN-001": "Not a partition",
+    "PLN-002": "Outside the partitions",
     # SRC: sources
     # STO: stores
+    "STO-001": "Not the path of an object",
+    "STO-002": "A link or an odd file is in the way",
+    "STO-003": "No such object",
+    "STO-004": "The object exists already",
+    "STO-005": "Disk full",
+    "STO-006": "Quota used up",
+    "STO-007": "Read-only file system",
+    "STO-008": "Permission denied",
+    "STO-009": "File system failure",
+    "STO-010": "Outcome unknown",
+    "STO-011": "File system without hard links",
+    "STO-012": "Beyond the end of the object",
+    "STO-013": "Kind of store not built",
     # BRZ: bronze
     # SLV: silver and tables
     # CHK: checks and thresholds
+    "CHK-001": "Not a limit",
+    "CHK-002": "Rule not built",
+    "CHK-003": "Limit of another kind",
     # CLI: the command line
 }
