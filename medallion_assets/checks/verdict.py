@@ -44,10 +44,10 @@ def counted(
     if shown:
         numbers["sample"] = shown
     if failing == 0:
-        summary = f"{rows:,} rows, all with {must_be}."
+        summary = f"{rows:,} rows, all with: {must_be}."
     else:
-        tolerated = f" {threshold:.4g} of them are tolerated." if threshold else ""
-        summary = f"{failing:,} of {rows:,} rows break the rule: {must_be}.{tolerated}"
+        tolerated = f" A share of {threshold:.4g} is tolerated." if threshold else ""
+        summary = f"{failing:,} of {rows:,} rows break{'s' if failing == 1 else ''} the rule: {must_be}.{tolerated}"
     if not passed:
         summary += f"{' First: ' + shown + '.' if shown else ''} Fix: {fix}"
     return _result(asked, passed=passed, summary=summary, facts={**numbers, **(facts or {})})
