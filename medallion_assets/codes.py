@@ -9,6 +9,20 @@ CODES: dict[str, str] = {
     # PLN: the plan compiled from both
     "PLN-001": "Not a partition",
     "PLN-002": "Outside the partitions",
+    "PLN-003": "Two intents with one name",
+    "PLN-004": "Two silver tables at one place",
+    "PLN-005": "No such store",
+    "PLN-006": "Two checks of one name",
+    "PLN-007": "No such dataset to read",
+    "PLN-008": "Not a time zone",
+    "PLN-009": "Partitions that end before they start",
+    "PLN-010": "Not begun yet",
+    "PLN-011": "Source read now, another partition asked",
+    "PLN-012": "Not built in this version",
+    "PLN-020": "Not a reference",
+    "PLN-021": "No value for a reference",
+    "PLN-022": "Variable refused by the policy",
+    "PLN-023": "Vault not built",
     # SRC: sources
     # STO: stores
     "STO-001": "Not the path of an object",
@@ -31,4 +45,8 @@ CODES: dict[str, str] = {
     "CHK-002": "Rule not built",
     "CHK-003": "Limit of another kind",
     # CLI: the command line
+    "CLI-001": "No project",
+    "CLI-002": "No such name",
+    "CLI-003": "Not enabled",
+    "CLI-004": "File cannot be read",
 }

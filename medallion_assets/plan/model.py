@@ -41,7 +41,7 @@ OnFailure = Literal["fail", "warn", "drop", "quarantine"]
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """The partitions of a dataset: windows of local time in ``timezone`` from ``start`` to ``end`` (exclusive; None: open)."""
+    """A dataset's partitions: windows of local time in ``timezone`` from ``start`` to ``end`` (exclusive; None: open)."""
 
     cadence: Cadence
     start: date
@@ -99,7 +99,7 @@ class CheckPlan:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many rows may go to quarantine, bronze and silver together, before a load or a refine fails. None: no limit."""
+    """How many rows may go to quarantine, bronze and silver together, before a run fails. None: no limit."""
 
     max_rows: int | None
     max_fraction: float | None
@@ -171,6 +171,7 @@ class DatasetPlan:
     late: timedelta | None
     not_built: tuple[str, ...]
     """What the intent asks for that this version cannot run yet, one sentence each; empty: it can be run."""
+    inactive: tuple[str, ...]
+    """What the intent asks for that is accepted and has no effect yet, one sentence each."""
     ingest_fingerprint: str
     """SHA-256 over source, load and columns."""
-

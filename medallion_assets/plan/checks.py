@@ -1,0 +1,89 @@
+"""The checks of an asset: those that are always on, and the intent's rules with their resolved names."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from medallion_assets.intent.check import Check, Custom, Expression, Freshness, RowCount, Sql
+from medallion_assets.lake.results import Severity
+from medallion_assets.plan.model import CheckPlan, Model
+
+__all__ = ["bronze_checks", "check_name", "silver_checks"]
+
+
+def bronze_checks(rules: Sequence[Check]) -> tuple[CheckPlan, ...]:
+    """``checksum`` blocks: silver never reads bytes that are not those committed."""
+    return (
+        CheckPlan(
+            "checksum", "bronze", "error", True, "Every committed part has the size and SHA-256 of its commit.", None
+        ),
+        CheckPlan(
+            "schema_drift",
+            "bronze",
+            "warn",
+            False,
+            "The columns are those of the contract and of the partition before.",
+            None,
+        ),
+        *(_rule(rule) for rule in rules if rule.at == "bronze"),
+    )
+
+
+def silver_checks(rules: Sequence[Check], model: Model, keys: Sequence[str]) -> tuple[CheckPlan, ...]:
+    """All of them block: a table whose rows are not accounted for, or whose keys repeat, is not the silver promised."""
+    return (*_always(model, keys), *(_rule(rule) for rule in rules if rule.at == "silver"))
+
+
+def check_name(rule: Check) -> str:
+    """The given name, else the rule and its columns joined with ``_``, in letters, digits and ``_`` only."""
+    if rule.name is not None:
+        return rule.name
+    match rule:
+        case Freshness():
+            parts = (rule.rule, rule.column)
+        case RowCount() | Sql() | Expression() | Custom():
+            parts = (rule.rule,)
+        case _:
+            parts = (rule.rule, *rule.columns)
+    return re.sub(r"[^A-Za-z0-9_]+", "_", "_".join(parts))
+
+
+def _always(model: Model, keys: Sequence[str]) -> Iterator[CheckPlan]:
+    yield CheckPlan(
+        "accounting",
+        "silver",
+        "error",
+        True,
+        "Rows in bronze = events + exact duplicates + filtered + quarantined.",
+        None,
+    )
+    if keys:
+        what = "No two versions of a key start at one instant." if model == "scd_type_2" else "No key occurs twice."
+        yield CheckPlan("unique_keys", "silver", "error", True, what, None)
+    if model == "scd_type_2":
+        what = "Versions of a key are not empty, do not overlap, and at most one is current."
+        yield CheckPlan("intervals", "silver", "error", True, what, None)
+    yield CheckPlan("schema_drift", "silver", "warn", False, "The columns are those of the contract.", None)
+
+
+def _rule(rule: Check) -> CheckPlan:
+    follows: Severity = "error" if rule.on_failure == "fail" else "warn"
+    severity = rule.severity or follows
+    blocking = rule.on_failure == "fail" and severity == "error"
+    return CheckPlan(check_name(rule), rule.at, severity, blocking, rule.description or _sentence(rule), rule)
+
+
+def _sentence(rule: Check) -> str:
+    otherwise = {
+        "fail": "fails the run",
+        "warn": "is reported",
+        "drop": "is dropped",
+        "quarantine": "goes to quarantine",
+    }[rule.on_failure]
+    match rule:
+        case Freshness():
+            about = rule.column
+        case RowCount() | Sql() | Expression() | Custom():
+            about = "the rows"
+        case _:
+            about = ", ".join(rule.columns)
+    return f"{rule.rule} of {about}; what breaks it {otherwise}."

@@ -1,0 +1,120 @@
+"""What an intent asks for that this version does not do: said by name, when it is planned and when it is run."""
+
+from collections.abc import Iterator
+
+from medallion_assets.intent.check import Check, InSet, NotNull, Range, Regex, Unique
+from medallion_assets.intent.load import Cdc, CurrentHistory, Full, Incremental, Load
+from medallion_assets.intent.model import Intent
+from medallion_assets.intent.platform import Local, Platform
+from medallion_assets.intent.silver import DerivedEvent, FullDedupe, Merge, Silver
+from medallion_assets.intent.source import Columnar, Csv, File, Json, Source
+
+__all__ = ["inactive", "unbuilt"]
+
+_SUFFIXES = {".avro": "avro", ".xlsx": "excel", ".xls": "excel", ".xlsb": "excel", ".ods": "excel", ".xml": "xml"}
+_BUILT_RULES = (NotNull, Range, Regex, InSet, Unique)
+
+
+def unbuilt(intent: Intent, source: Source, load: Load, platform: Platform) -> tuple[str, ...]:
+    """One sentence for each thing that this version cannot run. Empty: the dataset can be run."""
+    asked = [
+        *_source(source),
+        *_load(load),
+        *(name for silver in intent.silver for name in _silver(silver, intent)),
+        *(name for check in intent.checks for name in _check(check)),
+        *_stores(intent, source, load, platform),
+    ]
+    if intent.partitions.cadence not in ("hourly", "daily", "weekly", "monthly", "none"):
+        asked.append("a cron as `partitions.cadence`")
+    if intent.tenants:
+        asked.append("`tenants`")
+    return tuple(f"{name[0].upper()}{name[1:]} is not built in this version." for name in dict.fromkeys(asked))
+
+
+def inactive(intent: Intent) -> tuple[str, ...]:
+    """One sentence for each thing that is accepted and has no effect in this version; the dataset runs without it."""
+    asked = {
+        "`schedule`": intent.schedule is not None,
+        "`sensor`": intent.sensor is not None,
+        "`alerts`": bool(intent.alerts),
+        "`retention`": intent.retention.bronze is not None or intent.retention.silver is not None,
+    }
+    return tuple(f"{name} is accepted and not active in this version." for name, given in asked.items() if given)
+
+
+def _source(source: Source) -> Iterator[str]:
+    if isinstance(source, File):
+        yield from _file(source)
+    else:
+        yield f"source type `{source.type}`"
+
+
+def _file(source: File) -> Iterator[str]:
+    match source.format:
+        case None:
+            suffixes = (_suffix(path) for path in source.path)
+            yield from (f"file format `{_SUFFIXES[s]}`" for s in suffixes if s in _SUFFIXES)
+        case Csv() | Json() | Columnar(type="parquet"):
+            pass
+        case other:
+            yield f"file format `{other.type}`"
+    if source.compression in ("bz2", "zip") or any(p.lower().endswith((".bz2", ".zip")) for p in source.path):
+        yield "a bz2 or zip file"
+    if source.member is not None:
+        yield "`source.member`"
+
+
+def _suffix(path: str) -> str:
+    name = path.lower().rpartition("/")[2]
+    for packed in (".gz", ".zst", ".bz2", ".zip"):
+        name = name.removesuffix(packed)
+    stem, dot, end = name.rpartition(".")
+    return dot + end if stem else ""
+
+
+def _load(load: Load) -> Iterator[str]:
+    if "csv" in load.formats:
+        yield "bronze as csv (`load.formats`)"
+    match load:
+        case Full():
+            pass
+        case CurrentHistory():
+            yield "load pattern `current_history`"
+        case Incremental() | Cdc():
+            if load.cursor is not None:
+                yield f"a cursor in mode `{load.cursor.mode}`"
+            if load.full_refresh is not None:
+                yield "`load.full_refresh`"
+            if load.late_data.mode != "allow":
+                yield f"late data in mode `{load.late_data.mode}`"
+            if isinstance(load, Cdc) and load.operation.envelope != "none":
+                yield "the Debezium envelope of a cdc load"
+
+
+def _silver(silver: Silver, intent: Intent) -> Iterator[str]:
+    if isinstance(silver, FullDedupe | Merge | DerivedEvent):
+        yield f"silver model `{silver.model}`"
+    engine = silver.engine or intent.engine
+    if engine in ("duckdb", "spark"):
+        yield f"engine `{engine}`"
+    if silver.format != "delta":
+        yield f"silver in format `{silver.format}`"
+    if silver.exports:
+        yield f"export to {', '.join(silver.exports)}"
+
+
+def _check(check: Check) -> Iterator[str]:
+    if not isinstance(check, _BUILT_RULES):
+        yield f"check rule `{check.rule}`"
+    if check.where is not None:
+        yield "`where` of a check"
+
+
+def _stores(intent: Intent, source: Source, load: Load, platform: Platform) -> Iterator[str]:
+    named = [load.store or platform.bronze.store, *(s.store or platform.silver.store for s in intent.silver)]
+    if isinstance(source, File) and source.store is not None:
+        named.append(source.store)
+    for name in named:
+        store = platform.stores.get(name)
+        if store is not None and not isinstance(store, Local):
+            yield f"store type `{store.type}` (store `{name}`)"

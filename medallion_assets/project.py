@@ -1,0 +1,347 @@
+"""The composition root: a folder of intents and an environment become plans, open stores and the verbs bound to them.
+
+The only module that reads the project's files, the environment and the clock. Reading a project imports neither Polars
+nor Dagster; what a verb needs is imported when it is used.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta, timezone
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medallion_assets.errors import ConfigError
+from medallion_assets.intent.parse import parse_platform, parse_project
+from medallion_assets.intent.platform import Local, Platform
+from medallion_assets.intent.source import File
+from medallion_assets.lake.ports import Clock, Progress, Source, Store, Table
+from medallion_assets.lake.window import Partition
+from medallion_assets.plan.calendar import partition_at, partition_of, partitions_between
+from medallion_assets.plan.compile import compile_plans
+from medallion_assets.plan.model import DatasetPlan, SilverPlan
+from medallion_assets.secrets.resolve import Resolver, read_env_file
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from medallion_assets.lake.manifest import Commit, Head
+    from medallion_assets.lake.results import CheckResult, Ingested, Refined
+
+__all__ = ["Project", "SystemClock"]
+
+_INSTANT = timedelta(microseconds=1)
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(timezone.utc)
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project's plans, and what they name, opened when it is first asked for. All that ``cli`` and Dagster use."""
+
+    root: Path
+    platform: Platform
+    plans: tuple[DatasetPlan, ...]
+    """Sorted by name."""
+    env: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    clock: Clock = field(default_factory=SystemClock)
+    _stores: dict[str, Store] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, root: Path, env: str | None = None, variables: Mapping[str, str] | None = None) -> "Project":
+        """Read and check ``root``: platform.yaml, its overlay for ``env`` (or MEDALLION_ENV), ``intents/**/*.yaml``.
+
+        Raises InvalidProject with every problem of every file; ConfigError CLI-001 when there is no project.
+        """
+        variables = os.environ if variables is None else variables
+        root = root.resolve()
+        platform = _read_platform(root, env or variables.get("MEDALLION_ENV"))
+        files = {p.relative_to(root).as_posix(): _read(root, p) for p in sorted((root / "intents").rglob("*.yaml"))}
+        if not files:
+            raise ConfigError(
+                "CLI-001",
+                f"There are no intents below {root / 'intents'}.",
+                where=str(root),
+                fix="name the project's folder with --project, or write intents/<name>.yaml.",
+            )
+        return cls(root, platform, compile_plans(parse_project(files, platform), platform), variables)
+
+    # -------------------------------------------------------------------------------------------- plans
+
+    def plan(self, name: str) -> DatasetPlan:
+        """The plan called ``system.table``, or by its table or silver name where only one has it.
+
+        Raises ConfigError CLI-002, with the nearest name.
+        """
+        found = [p for p in self.plans if name == p.name] or [p for p in self.plans if name in _short_names(p)]
+        if len(found) == 1:
+            return found[0]
+        raise _not_one(name, [p.name for p in found], {p.name: _short_names(p) for p in self.plans})
+
+    def silver(self, name: str) -> tuple[DatasetPlan, SilverPlan]:
+        """The silver table called ``silver/<domain>/<entity>``, with its dataset. Raises ConfigError CLI-002."""
+        tables = [(plan, silver) for plan in self.plans for silver in plan.silvers]
+        found = [(p, s) for p, s in tables if name in (str(s.entity), f"{s.entity}/v{s.entity.version}")]
+        if len(found) == 1:
+            return found[0]
+        versioned = [f"{s.entity}/v{s.entity.version}" for _, s in found]
+        raise _not_one(name, versioned, {str(s.entity): (s.entity.entity,) for _, s in tables})
+
+    def select(self, names: Sequence[str]) -> tuple[DatasetPlan, ...]:
+        """The plans of these names, or every enabled one; what is read comes before what reads it.
+
+        Raises ConfigError: CLI-002 no such name, CLI-003 a named one is not enabled.
+        """
+        chosen = {p.name: p for p in ((self.plan(n) for n in names) if names else self.plans) if names or p.enabled}
+        for plan in chosen.values():
+            if not plan.enabled:
+                raise ConfigError(
+                    "CLI-003",
+                    f"{plan.name} is not enabled.",
+                    where=f"{plan.file}:{plan.line}  enabled",
+                    fix="set `enabled: true` in its intent.",
+                )
+        ordered: dict[str, DatasetPlan] = {}
+
+        def add(plan: DatasetPlan) -> None:
+            for name in plan.upstream:
+                if name in chosen and name not in ordered:
+                    add(chosen[name])
+            ordered.setdefault(plan.name, plan)
+
+        for name in sorted(chosen):
+            add(chosen[name])
+        return tuple(ordered.values())
+
+    # -------------------------------------------------------------------------------------------- partitions
+
+    def current(self, plan: DatasetPlan) -> Partition:
+        """The partition that holds this moment. Raises ConfigError PLN-002 when the calendar is over or not begun."""
+        return partition_at(plan.calendar, self.clock.now())
+
+    def newest(self, plan: DatasetPlan) -> Partition:
+        """What is loaded when no date is given: the current partition of a source read now, else the last whole one."""
+        current = self.current(plan)
+        if not plan.as_of or plan.calendar.cadence == "none":
+            return current
+        return partition_at(plan.calendar, current.window.start - _INSTANT)
+
+    def partition(self, plan: DatasetPlan, key: str) -> Partition:
+        """Raises ConfigError: PLN-001, PLN-002, PLN-010 when it has not begun."""
+        partition = partition_of(plan.calendar, key)
+        if partition.window.start > self.clock.now():
+            raise ConfigError(
+                "PLN-010",
+                f"{partition.key} has not begun yet.",
+                where=f"{plan.name}  partition {partition.key}",
+                fix="ask for a date up to today.",
+            )
+        return partition
+
+    def partitions(self, plan: DatasetPlan, first: date, last: date) -> tuple[Partition, ...]:
+        """The begun partitions from one local date to another, both included; of a source read now, the current one.
+
+        Raises ConfigError: PLN-002 when the calendar has none there, PLN-010 when none has begun, PLN-011 when the
+        source is read now and the current partition is not among them.
+        """
+        within = partitions_between(plan.calendar, first, last)
+        if not plan.as_of and plan.calendar.cadence != "none":
+            current = self.current(plan)
+            if current not in within:
+                raise self._only_now(plan, f"{first} to {last}", current)
+            return (current,)
+        now = self.clock.now()
+        begun = tuple(p for p in within if p.window.start <= now)
+        return begun or (self.partition(plan, within[0].key),)
+
+    # -------------------------------------------------------------------------------------------- ports
+
+    @cached_property
+    def _resolver(self) -> Resolver:
+        file = self.root / self.platform.env_file
+        return Resolver(
+            self.platform.policy, self.env, read_env_file(file.read_text()) if file.is_file() else {}, self.root
+        )
+
+    def scrub(self, text: str) -> str:
+        """``text`` without any secret that was resolved so far."""
+        if "_resolver" not in self.__dict__:
+            return text
+        from medallion_assets.secrets.redact import scrub
+
+        return scrub(text, self._resolver.given)
+
+    def store(self, name: str) -> Store:
+        """The store called ``name`` in platform.yaml. Raises StorageError, ConfigError."""
+        if name not in self._stores:
+            from medallion_assets.stores.open import open_store
+
+            self._stores[name] = open_store(name, self.platform.stores[name], self.root, self._resolver.text)
+        return self._stores[name]
+
+    def source(self, plan: DatasetPlan) -> Source:
+        """Raises ConfigError PLN-012 for what this version does not build."""
+        self._built(plan)
+        from medallion_assets.sources.open import open_source
+
+        return open_source(plan, self._files_root(plan), self._resolver.text)
+
+    def table(self, silver: SilverPlan) -> Table:
+        from medallion_assets.tables.delta import DeltaTable
+
+        store = self.store(silver.store)
+        return DeltaTable(store.url(silver.path), store.options, silver.path)
+
+    def _files_root(self, plan: DatasetPlan) -> Path:
+        """Where the paths of a file source start: its store's folder, or the project's."""
+        if isinstance(plan.source, File) and plan.source.store is not None:
+            spec = self.platform.stores[plan.source.store]
+            if isinstance(spec, Local):
+                return self.root / Path(self._resolver.text(spec.root)).expanduser()
+        return self.root
+
+    # -------------------------------------------------------------------------------------------- verbs
+
+    def ingest(
+        self,
+        plan: DatasetPlan,
+        partition: Partition,
+        *,
+        run_id: str | None = None,
+        force: bool = False,
+        progress: Progress | None = None,
+    ) -> "Ingested":
+        """Load one partition into bronze.
+
+        Raises ConfigError (PLN-011, PLN-012), ExtractionError, StorageError, CheckError.
+        """
+        self._built(plan)
+        if not plan.as_of and partition != (current := self.current(plan)):
+            raise self._only_now(plan, partition.key, current)
+        from medallion_assets.runs.ingest import ingest
+
+        return ingest(
+            plan,
+            partition,
+            source=self.source(plan),
+            store=self.store(plan.bronze.store),
+            clock=self.clock,
+            run_id=run_id or _new_id(),
+            force=force,
+            progress=progress,
+        )
+
+    def verify_bronze(self, plan: DatasetPlan, partition: Partition) -> "tuple[CheckResult, ...]":
+        from medallion_assets.runs.verify import verify_bronze
+
+        return verify_bronze(plan, partition, store=self.store(plan.bronze.store))
+
+    def refine(self, plan: DatasetPlan, silver: SilverPlan, *, progress: Progress | None = None) -> "Refined":
+        """Bring one silver table up to bronze's head. Raises ConfigError PLN-012, StorageError, CheckError."""
+        self._built(plan)
+        from medallion_assets.engines.polars import PolarsEngine
+        from medallion_assets.runs.refine import refine
+
+        return refine(
+            plan,
+            silver,
+            store=self.store(plan.bronze.store),
+            table=self.table(silver),
+            engine=PolarsEngine(),
+            quarantine_store=self.store(silver.store),
+            progress=progress,
+        )
+
+    def verify_silver(self, plan: DatasetPlan, silver: SilverPlan, refined: "Refined") -> "tuple[CheckResult, ...]":
+        from medallion_assets.runs.verify import verify_silver
+
+        return verify_silver(
+            plan, silver, refined, store=self.store(plan.bronze.store), table=self.table(silver), references={}
+        )
+
+    def head(self, plan: DatasetPlan) -> "Head":
+        """What is committed of a dataset now. Raises StorageError."""
+        from medallion_assets.bronze.commit import CommitLog
+
+        return CommitLog(self.store(plan.bronze.store), plan.bronze.path).head()
+
+    def scan_bronze(self, plan: DatasetPlan, commits: "Sequence[Commit]") -> "pl.LazyFrame":
+        """Verified rows of these loads: the source's columns, then ``_commit``, ``_part``, ``_row``. Raises Corrupt."""
+        from medallion_assets.bronze.reader import scan
+
+        return scan(self.store(plan.bronze.store), plan.bronze.path, commits)
+
+    def _built(self, plan: DatasetPlan) -> None:
+        if plan.not_built:
+            raise ConfigError(
+                "PLN-012",
+                " ".join(plan.not_built),
+                where=f"{plan.file}:{plan.line}  {plan.name}",
+                fix="take it out of the intent, or set `enabled: false` until a version builds it.",
+            )
+
+    @staticmethod
+    def _only_now(plan: DatasetPlan, asked: str, current: Partition) -> ConfigError:
+        return ConfigError(
+            "PLN-011",
+            f"{plan.name} reads what its source holds now, which belongs to {current.key}, not to {asked}.",
+            where=f"{plan.name}  partition {asked}",
+            fix=f"run it for {current.key}, or put `{{run_date}}` into the source's path so that it can be read as of"
+            " a date.",
+        )
+
+
+def _not_one(name: str, found: Sequence[str], known: Mapping[str, Sequence[str]]) -> ConfigError:
+    """The error for a name that means none of ``known`` (full name → its short ones), or several of them: ``found``."""
+    from difflib import get_close_matches
+
+    if found:
+        return ConfigError(
+            "CLI-002", f"'{name}' may mean {' or '.join(found)}.", where=name, fix="write the full name."
+        )
+    spellings = {short: full for full, shorts in known.items() for short in (full, *shorts)}
+    near = get_close_matches(name, list(spellings), 1)
+    fix = f"use one of {', '.join(sorted(known)) or 'the tables that intents name'}."
+    fix += f" Did you mean `{spellings[near[0]]}`?" if near else ""
+    return ConfigError("CLI-002", f"There is no '{name}'.", where=name, fix=fix)
+
+
+def _short_names(plan: DatasetPlan) -> tuple[str, ...]:
+    return (plan.dataset.table, *(str(s.entity) for s in plan.silvers), *(s.entity.entity for s in plan.silvers))
+
+
+def _read_platform(root: Path, env: str | None) -> Platform:
+    file = root / "platform.yaml"
+    overlay = root / f"platform.{env}.yaml"
+    text = _read(root, file) if file.is_file() else ""
+    return parse_platform(
+        text,
+        _read(root, overlay) if env and overlay.is_file() else None,
+        file.name,
+        overlay.name,
+    )
+
+
+def _read(root: Path, file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise ConfigError(
+            "CLI-004",
+            f"The file cannot be read: {reason}.",
+            where=file.relative_to(root).as_posix(),
+            fix="save it as UTF-8 and check who may read it.",
+        ) from None
+
+
+def _new_id() -> str:
+    from uuid import uuid4
+
+    return uuid4().hex
