@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated, TypeAlias, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, WithJsonSchema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 __all__ = [
+    "Bare",
     "Columns",
     "Count",
     "Date",
@@ -24,6 +25,7 @@ __all__ = [
     "Int",
     "Json",
     "JsonMap",
+    "Keys",
     "Many",
     "Map",
     "Name",
@@ -153,17 +155,18 @@ def _scalar(given: object) -> str | int | float | bool:
     raise _wrong("text", given)
 
 
-Text = Annotated[str, BeforeValidator(_text, json_schema_input_type=str)]
+_ANY_SCALAR = {"type": ["string", "number", "boolean"]}
+Text = Annotated[str, BeforeValidator(_text), WithJsonSchema(_ANY_SCALAR)]
 """Text, kept as typed: ``007``, ``1.10``, ``true`` and ``2022-11-28`` stay these characters."""
-Flag = Annotated[bool, BeforeValidator(_flag, json_schema_input_type=bool)]
-Int = Annotated[int, BeforeValidator(_int, json_schema_input_type=int)]
-Count = Annotated[int, Field(ge=0), BeforeValidator(_int, json_schema_input_type=int)]
-Positive = Annotated[int, Field(ge=1), BeforeValidator(_int, json_schema_input_type=int)]
-Number = Annotated[float, BeforeValidator(_number, json_schema_input_type=float)]
-Scalar = Annotated[str | int | float | bool, BeforeValidator(_scalar)]
-Json = Annotated[object, BeforeValidator(thaw)]
+Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})]
+Int = Annotated[int, BeforeValidator(_int), WithJsonSchema({"type": "integer"})]
+Count = Annotated[int, Field(ge=0), BeforeValidator(_int), WithJsonSchema({"type": "integer", "minimum": 0})]
+Positive = Annotated[int, Field(ge=1), BeforeValidator(_int), WithJsonSchema({"type": "integer", "minimum": 1})]
+Number = Annotated[float, BeforeValidator(_number), WithJsonSchema({"type": "number"})]
+Scalar = Annotated[str | int | float | bool, BeforeValidator(_scalar), WithJsonSchema(_ANY_SCALAR)]
+Json = Annotated[object, BeforeValidator(thaw), WithJsonSchema({})]
 """Any JSON value: None, bool, int, float, str, list, dict."""
-JsonMap = Annotated[dict[str, object], BeforeValidator(thaw)]
+JsonMap = Annotated[dict[str, object], BeforeValidator(thaw), WithJsonSchema({"type": "object"})]
 
 _NAME = re.compile(r"[a-z0-9_]{1,128}\Z")
 
@@ -180,7 +183,9 @@ def _name(given: object) -> str:
     )
 
 
-Name = Annotated[str, BeforeValidator(_name, json_schema_input_type=str)]
+Name = Annotated[
+    str, BeforeValidator(_name), WithJsonSchema({"type": ["string", "integer"], "pattern": "^[a-z0-9_]{1,128}$"})
+]
 """A name that becomes a path segment: ``[a-z0-9_]+``, at most 128 characters."""
 
 _DURATION = re.compile(r"(\d{1,9})(ms|s|m|h|d|w)\Z")
@@ -209,7 +214,11 @@ def _duration(given: object) -> timedelta:
     )
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration, json_schema_input_type=str)]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{1,9}(ms|s|m|h|d|w)$", "examples": ["30s", "7d"]}),
+]
 
 _SIZE = re.compile(r"(\d{1,12})(B|KiB|MiB|GiB|TiB|KB|MB|GB|TB)\Z")
 _SIZE_UNITS = {
@@ -228,12 +237,16 @@ _SIZE_UNITS = {
 def _size(given: object) -> int:
     if isinstance(given, str) and (found := _SIZE.match(given)):
         return int(found[1]) * _SIZE_UNITS[found[2]]
-    if isinstance(given, int) and not isinstance(given, bool):
+    if isinstance(given, int) and not isinstance(given, bool) and given >= 0:
         return given
     raise refusal("INT-010", f"{shown(given)} is not a size.", "write a whole number and a unit: 500KB, 64MiB, 1GiB.")
 
 
-Size = Annotated[int, Field(ge=0), BeforeValidator(_size, json_schema_input_type=str)]
+Size = Annotated[
+    int,
+    BeforeValidator(_size),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{1,12}([KMGT]i?)?B$", "examples": ["64MiB"]}),
+]
 """Bytes. Written as ``64MiB``; a bare number is refused in YAML, because it has no unit."""
 
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)%\Z")
@@ -250,7 +263,13 @@ def _fraction(given: object) -> float:
     )
 
 
-Fraction = Annotated[float, BeforeValidator(_fraction, json_schema_input_type=float | str)]
+Fraction = Annotated[
+    float,
+    BeforeValidator(_fraction),
+    WithJsonSchema(
+        {"type": ["number", "string"], "minimum": 0, "maximum": 1, "pattern": r"^\d{1,3}(\.\d+)?%$", "examples": ["1%"]}
+    ),
+]
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 
@@ -266,7 +285,7 @@ def _date(given: object) -> date:
     raise refusal("INT-010", f"{shown(given)} is not a date.", "write YYYY-MM-DD, like 2024-01-31.")
 
 
-Date = Annotated[date, BeforeValidator(_date, json_schema_input_type=str)]
+Date = Annotated[date, BeforeValidator(_date), WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"})]
 
 
 def _many(given: object) -> object:
@@ -275,12 +294,27 @@ def _many(given: object) -> object:
     return tuple(given) if isinstance(given, list) else (given,)
 
 
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """Marks ``Annotated[Column, Bare("type")]``: text alone stands for the mapping that holds it under ``key``."""
+
+    key: str
+
+    def __get_pydantic_core_schema__(self, source: type, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._open, handler(source))
+
+    def _open(self, given: object) -> object:
+        return {self.key: given} if isinstance(given, str) else given
+
+
 T = TypeVar("T")
 Many: TypeAlias = Annotated[tuple[T, ...], BeforeValidator(_many)]
 """A list; a list of one may be written as the one."""
 Map: TypeAlias = dict[str, T]
 Columns = Annotated[tuple[Text, ...], BeforeValidator(_many)]
-"""One or more column names."""
+"""Column names."""
+Keys = Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(_many)]
+"""At least one column name."""
 
 _TYPES = {
     "string": "string text varchar char nvarchar utf8 large_utf8 large_string str",
@@ -343,5 +377,5 @@ def _type_name(given: object) -> str:
     return canonical_type(_text(given))
 
 
-TypeName = Annotated[str, BeforeValidator(_type_name, json_schema_input_type=str)]
+TypeName = Annotated[str, BeforeValidator(_type_name), WithJsonSchema({"type": "string", "examples": list(_TYPES)})]
 """A canonical type name; written as any SQL or Arrow spelling that :func:`canonical_type` knows."""

@@ -11,6 +11,7 @@ from medallion_assets.intent.base import (
     Flag,
     Fraction,
     JsonMap,
+    Keys,
     Many,
     Name,
     Plain,
@@ -70,7 +71,7 @@ class TableRule(CheckBase):
 
 class NotNull(RowRule):
     rule: Literal["not_null"]
-    columns: Columns
+    columns: Keys
 
 
 def _bound(given: object) -> int | float | str:
@@ -85,7 +86,7 @@ Bound = Annotated[int | float | str, BeforeValidator(_bound)]
 
 class Range(RowRule):
     rule: Literal["range"]
-    columns: Columns
+    columns: Keys
     min: Bound | None = None
     max: Bound | None = None
     exclusive: Flag = False
@@ -93,20 +94,20 @@ class Range(RowRule):
 
 class Regex(RowRule):
     rule: Literal["regex"]
-    columns: Columns
+    columns: Keys
     pattern: Text
 
 
 class InSet(RowRule):
     rule: Literal["in_set"]
-    columns: Columns
+    columns: Keys
     values: Many[Text]
     """As typed; compared as text with text columns, as values of the column's type with others."""
 
 
 class References(RowRule):
     rule: Literal["references"]
-    columns: Columns
+    columns: Keys
     to: Text
     """``silver/<domain>/<entity>``."""
     to_columns: Columns = ()
@@ -121,7 +122,7 @@ class Expression(RowRule):
 
 class Unique(TableRule):
     rule: Literal["unique"]
-    columns: Columns
+    columns: Keys
 
 
 class Freshness(TableRule):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from medallion_assets.intent.base import (
+    Bare,
     Columns,
     Count,
     Date,
@@ -59,10 +60,6 @@ class Column(Spec):
     pii: Flag = False
 
 
-def _column(given: object) -> object:
-    return {"type": given} if isinstance(given, str) else given
-
-
 class Partitions(Spec):
     """The calendar of windows of run date, in ``timezone``. ``end`` is exclusive; None is open."""
 
@@ -80,10 +77,6 @@ class Schedule(Spec):
     timezone: Text | None = None
     """Default: that of ``partitions``."""
     backfill_missing: Flag = True
-
-
-def _schedule(given: object) -> object:
-    return {"cron": given} if isinstance(given, str) else given
 
 
 class Sensor(Spec):
@@ -152,9 +145,9 @@ class Intent(Spec):
     """Reserved: joins and aggregates of other datasets."""
     load: Load | None = None
     partitions: Partitions = Partitions.model_construct()
-    schedule: Annotated[Schedule, BeforeValidator(_schedule)] | None = None
+    schedule: Annotated[Schedule, Bare("cron")] | None = None
     sensor: Sensor | None = None
-    columns: Map[Annotated[Column, BeforeValidator(_column)]] = Field(default_factory=dict)
+    columns: Map[Annotated[Column, Bare("type")]] = Field(default_factory=dict)
     schema_mode: Literal["strict", "lenient", "auto"] = "lenient"
     quarantine: Quarantine = Quarantine.model_construct(max_rows=0)
     silver: Many[Silver] = ()

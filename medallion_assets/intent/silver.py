@@ -9,6 +9,7 @@ from medallion_assets.intent.base import (
     Columns,
     Flag,
     Fraction,
+    Keys,
     Many,
     Name,
     Plain,
@@ -21,6 +22,7 @@ from medallion_assets.intent.base import (
 from medallion_assets.intent.tagged import Tagged, did_you_mean
 
 __all__ = [
+    "SPELLINGS",
     "DerivedEvent",
     "Event",
     "FullDedupe",
@@ -33,6 +35,7 @@ __all__ = [
     "SilverBase",
     "Snapshot",
     "Stateful",
+    "said_model",
 ]
 
 
@@ -66,7 +69,7 @@ class SilverBase(Spec):
 class Keyed(SilverBase):
     """A model with one order of events for each key."""
 
-    keys: Columns
+    keys: Keys
     order_by: Columns = ()
     on_tie: Literal["keep", "fail"] = "keep"
 
@@ -180,6 +183,13 @@ def _resolve(data: Mapping[str, object]) -> Mapping[str, object]:
         )
     rest = {key: value for key, value in data.items() if key not in SPELLINGS}
     return {"model": next(iter(meant.values())), **rest}
+
+
+def said_model(said: Mapping[str, str]) -> str | None:
+    """The model that ``model`` and the keys of ``SPELLINGS`` mean; None when they say none, or differ."""
+    known = {key: value for key, value in said.items() if value in SPELLINGS.get(key, ())}
+    models = {*_meanings(known).values(), *([said["model"]] if "model" in said else [])}
+    return models.pop() if len(models) == 1 else None
 
 
 def _meanings(said: Mapping[str, str]) -> dict[str, str]:

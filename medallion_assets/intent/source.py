@@ -223,7 +223,7 @@ def _function(given: object) -> str:
     raise refusal("INT-010", f"{shown(given)} does not name a function.", "write `package.module:function`.")
 
 
-FunctionName = Annotated[str, BeforeValidator(_function, json_schema_input_type=str)]
+FunctionName = Annotated[str, BeforeValidator(_function)]
 
 
 class Python(SourceBase):
@@ -240,7 +240,7 @@ def _dataset(given: object) -> str:
     raise refusal("INT-010", f"{shown(given)} does not name a dataset.", "write `system.table` of another intent.")
 
 
-DatasetName = Annotated[str, BeforeValidator(_dataset, json_schema_input_type=str)]
+DatasetName = Annotated[str, BeforeValidator(_dataset)]
 
 
 class Bronze(SourceBase):
