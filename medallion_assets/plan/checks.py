@@ -37,13 +37,7 @@ def check_name(rule: Check) -> str:
     """The given name, else the rule and its columns joined with ``_``, in letters, digits and ``_`` only."""
     if rule.name is not None:
         return rule.name
-    match rule:
-        case Freshness():
-            parts = (rule.rule, rule.column)
-        case RowCount() | Sql() | Expression() | Custom():
-            parts = (rule.rule,)
-        case _:
-            parts = (rule.rule, *rule.columns)
+    parts = (rule.rule, *_columns(rule))
     return re.sub(r"[^A-Za-z0-9_]+", "_", "_".join(parts))
 
 
@@ -79,11 +73,14 @@ def _sentence(rule: Check) -> str:
         "drop": "is dropped",
         "quarantine": "goes to quarantine",
     }[rule.on_failure]
+    about = ", ".join(_columns(rule)) or "the rows"
+    return f"{rule.rule} of {about}; what breaks it {otherwise}."
+
+
+def _columns(rule: Check) -> tuple[str, ...]:
     match rule:
         case Freshness():
-            about = rule.column
+            return (rule.column,)
         case RowCount() | Sql() | Expression() | Custom():
-            about = "the rows"
-        case _:
-            about = ", ".join(rule.columns)
-    return f"{rule.rule} of {about}; what breaks it {otherwise}."
+            return ()
+    return rule.columns

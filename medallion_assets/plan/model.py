@@ -41,7 +41,7 @@ OnFailure = Literal["fail", "warn", "drop", "quarantine"]
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """A dataset's partitions: windows of local time in ``timezone`` from ``start`` to ``end`` (exclusive; None: open)."""
+    """A dataset's windows of local time in ``timezone`` from ``start`` to ``end`` (exclusive, None: open)."""
 
     cadence: Cadence
     start: date
