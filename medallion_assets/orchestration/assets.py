@@ -1,0 +1,208 @@
+"""Two ops an intent: one ingests its bronze partitions in order, one refines its silver tables."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol
+
+import dagster as dg
+
+from medallion_assets.errors import MedallionError
+from medallion_assets.lake.ports import Progress
+from medallion_assets.lake.results import Ingested, Refined
+from medallion_assets.orchestration.checks import Verdicts, check_specs
+from medallion_assets.orchestration.events import evaluations, materialized, targets
+from medallion_assets.orchestration.failures import RETRIES, reported
+from medallion_assets.orchestration.handles import BronzeHandle, SilverHandle
+from medallion_assets.orchestration.metadata import Metadata, ingested_metadata, refined_metadata
+from medallion_assets.orchestration.partitions import EVERYTHING
+from medallion_assets.orchestration.resources import LakeResource
+from medallion_assets.plan.calendar import partition_of
+from medallion_assets.plan.model import DatasetPlan, SilverPlan
+from medallion_assets.project import Project
+
+__all__ = ["IO_MANAGER", "Watcher", "bronze_asset", "silver_asset"]
+
+IO_MANAGER = "lake_io"
+"""Resource key of the IO manager of every asset here."""
+
+Event = dg.MaterializeResult[object] | dg.AssetCheckResult
+
+
+class Watcher(Protocol):
+    """Told of results as they happen, in the process that runs the ops: the command line prints them."""
+
+    @property
+    def progress(self) -> Progress | None: ...
+    def ingested(self, done: Ingested) -> None: ...
+    def refined(self, done: Refined) -> None: ...
+    def failed(self, plan: DatasetPlan, error: MedallionError) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class NoWatcher:
+    """Dagster's own log is enough."""
+
+    progress: Progress | None = None
+
+    def ingested(self, done: Ingested) -> None: ...
+    def refined(self, done: Refined) -> None: ...
+    def failed(self, plan: DatasetPlan, error: MedallionError) -> None: ...
+
+
+def bronze_asset(plan: DatasetPlan, spec: dg.AssetSpec, watcher: Watcher) -> dg.AssetsDefinition:
+    """The op that ingests the partitions of a run in order, each committed before the next is read."""
+
+    @dg.multi_asset(
+        name=f"ingest__{plan.dataset.system}__{plan.dataset.table}",
+        specs=[spec],
+        check_specs=check_specs(spec.key, plan.checks, spec.partitions_def),
+        backfill_policy=_backfill_policy(spec),
+        retry_policy=RETRIES,
+        pool=_pool(plan),
+        op_tags={"medallion/intent": plan.name},
+    )
+    def ingest(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[Event]:
+        yield from _Op(context, lake.open(), plan, watcher).ingest(spec.key)
+
+    return ingest
+
+
+def silver_asset(plan: DatasetPlan, specs: Sequence[dg.AssetSpec], watcher: Watcher) -> dg.AssetsDefinition:
+    """The op that refines the silver tables of an intent, in the order of the intent; each can be selected alone."""
+    pairs = tuple(zip(plan.silvers, specs, strict=True))
+
+    @dg.multi_asset(
+        name=f"refine__{plan.dataset.system}__{plan.dataset.table}",
+        specs=specs,
+        check_specs=[c for silver, spec in pairs for c in check_specs(spec.key, silver.checks, spec.partitions_def)],
+        can_subset=len(pairs) > 1,
+        backfill_policy=_backfill_policy(specs[0]),
+        retry_policy=RETRIES,
+        pool=_pool(plan),
+        op_tags={"medallion/intent": plan.name},
+    )
+    def refine(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[Event]:
+        op = _Op(context, lake.open(), plan, watcher)
+        for silver, spec in pairs:
+            if spec.key in context.selected_asset_keys:
+                yield from op.refine(silver, spec.key)
+
+    return refine
+
+
+@dataclass(frozen=True, slots=True)
+class _Op:
+    """One op of one intent while it runs."""
+
+    context: dg.AssetExecutionContext
+    project: Project
+    plan: DatasetPlan
+    watcher: Watcher
+
+    def ingest(self, key: dg.AssetKey) -> Iterator[Event]:
+        done: list[Ingested] = []
+        try:
+            for partition in _partition_keys(self.context):
+                done.append(self._partition(partition))  # noqa: PERF401 - what is done stands when the next one fails
+        except dg.Failure as failure:
+            if not failure.allow_retries or self.context.retry_number >= RETRIES.max_retries:
+                self._record(key, done)
+            raise
+        for one in done:
+            self._add_metadata(self._ingested(one), key, one.partition.key)
+        commits = tuple(sorted((d.commit for d in done), key=lambda commit: commit.n))
+        handle = BronzeHandle(self.plan.dataset, commits, partial(self.project.scan_bronze, self.plan, commits))
+        yield dg.MaterializeResult(asset_key=key, value=handle, data_version=_version(done))
+        keys, given = tuple(d.partition.key for d in done), tuple(c for d in done for c in d.checks)
+        yield from _checks(self.context, key, Verdicts(keys, self.plan.checks, given))
+
+    def refine(self, silver: SilverPlan, key: dg.AssetKey) -> Iterator[Event]:
+        with self._reported():
+            done = self.project.refine(self.plan, silver, progress=self.watcher.progress)
+            done = replace(done, checks=(*done.checks, *self.project.verify_silver(self.plan, silver, done)))
+            url = self.project.store(silver.store).url(silver.path)
+            table = self.project.table(silver)
+        self.watcher.refined(done)
+        self.context.log.info(f"{silver.entity}: {done.rows} rows, {done.changed} changed")
+        keys = _partition_keys(self.context)
+        if _is_partitioned(self.context):
+            for partition in keys:
+                self._add_metadata(_slice_metadata(done, partition), key, partition)
+        yield dg.MaterializeResult(
+            asset_key=key,
+            value=SilverHandle(silver.entity, silver.model, table, done.table_version),
+            metadata=refined_metadata(done, url, self.plan.columns),
+            data_version=dg.DataVersion(done.content),
+        )
+        yield from _checks(self.context, key, Verdicts(keys, silver.checks, done.checks))
+
+    def _partition(self, key: str) -> Ingested:
+        with self._reported():
+            partition = partition_of(self.plan.calendar, key)
+            done = self.project.ingest(self.plan, partition, run_id=self.context.run_id, progress=self.watcher.progress)
+            done = replace(done, checks=(*done.checks, *self.project.verify_bronze(self.plan, partition)))
+        self.watcher.ingested(done)
+        outcome = "loaded" if done.written else "unchanged"
+        self.context.log.info(f"{self.plan.name} {key}: {outcome}, {done.commit.load.rows} rows")
+        return done
+
+    def _ingested(self, done: Ingested) -> Metadata:
+        path = f"{self.plan.bronze.path}/{done.commit.load.path}"
+        return ingested_metadata(done, self.project.store(self.plan.bronze.store).url(path))
+
+    def _add_metadata(self, metadata: Metadata, key: dg.AssetKey, partition: str) -> None:
+        of = partition if _is_partitioned(self.context) else None
+        self.context.add_asset_metadata(metadata, asset_key=key, partition_key=of)
+
+    def _record(self, key: dg.AssetKey, done: Sequence[Ingested]) -> None:
+        """What was committed before a failure is there, and nobody need be told to load it again."""
+        for one in done:
+            self.context.log_event(materialized(key, one.partition.key, self._ingested(one), one.commit.load.content))
+
+    def _reported(self) -> AbstractContextManager[None]:
+        return reported(self.project.scrub, partial(self.watcher.failed, self.plan))
+
+
+def _slice_metadata(done: Refined, partition: str) -> Metadata:
+    return {
+        "dagster/partition_row_count": dg.MetadataValue.int(done.rows_in_by_partition.get(partition, 0)),
+        "quarantined_in_partition": dg.MetadataValue.int(done.quarantined_by_partition.get(partition, 0)),
+    }
+
+
+def _checks(context: dg.AssetExecutionContext, key: dg.AssetKey, verdicts: Verdicts) -> Iterator[dg.AssetCheckResult]:
+    """One result a check; in a run over a range also one evaluation a partition, which results cannot say."""
+    if _is_partitioned(context) and not context.has_partition_key:
+        for evaluation in evaluations(key, verdicts, targets(context.instance, key, verdicts.keys)):
+            context.log_event(evaluation)
+    yield from verdicts.results(key)
+
+
+def _is_partitioned(context: dg.AssetExecutionContext) -> bool:
+    return context.assets_def.partitions_def is not None
+
+
+def _partition_keys(context: dg.AssetExecutionContext) -> tuple[str, ...]:
+    """Never ``partition_key``: it raises in a run over a range."""
+    return tuple(context.partition_keys) if _is_partitioned(context) else (EVERYTHING,)
+
+
+def _version(done: Sequence[Ingested]) -> dg.DataVersion:
+    """The content of one partition; of a range, whose events share one version, a hash over all of them."""
+    if len(done) == 1:
+        return dg.DataVersion(done[0].commit.load.content)
+    import hashlib
+
+    text = "\n".join(f"{d.partition.key}:{d.commit.load.content}" for d in done)
+    return dg.DataVersion(hashlib.sha256(text.encode()).hexdigest())
+
+
+def _backfill_policy(spec: dg.AssetSpec) -> dg.BackfillPolicy | None:
+    return None if spec.partitions_def is None else dg.BackfillPolicy.single_run()
+
+
+def _pool(plan: DatasetPlan) -> str:
+    """One pool an intent: with limit 1 (dagster.yaml) its runs take turns. Commits are safe without it."""
+    return f"medallion.{plan.name}"

@@ -1,0 +1,91 @@
+"""A project as Dagster definitions: assets and checks of every enabled intent, no job, schedule or sensor a piece."""
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+
+from medallion_assets.errors import ConfigError
+from medallion_assets.intent.source import Bronze
+from medallion_assets.orchestration.assets import IO_MANAGER, NoWatcher, Watcher, bronze_asset, silver_asset
+from medallion_assets.orchestration.io_managers import LakeIOManager
+from medallion_assets.orchestration.resources import LakeResource
+from medallion_assets.orchestration.translator import DATASET, ENTITY, MedallionTranslator, PlannedAsset
+from medallion_assets.plan.model import DatasetPlan
+from medallion_assets.project import Project
+
+__all__ = ["build_definitions", "load_definitions"]
+
+ROOT_VARIABLE = "MEDALLION_PROJECT"
+"""Environment variable that names the project's folder; the working directory without it."""
+
+
+def load_definitions(root: Path | None = None, env: str | None = None) -> dg.Definitions:
+    """What a code location loads. Raises DagsterInvalidDefinitionError whose text is that of all problems found."""
+    folder = (root or Path(os.environ.get(ROOT_VARIABLE, "."))).resolve()
+    try:
+        project = Project.load(folder, env)
+    except ConfigError as error:
+        raise dg.DagsterInvalidDefinitionError(f"The project in {folder} cannot be loaded.\n\n{error}") from None
+    return build_definitions(project, env=env)
+
+
+def build_definitions(
+    project: Project,
+    translator: MedallionTranslator | None = None,
+    *,
+    env: str | None = None,
+    watcher: Watcher | None = None,
+    plans: Sequence[DatasetPlan] | None = None,
+) -> dg.Definitions:
+    """Definitions of the enabled intents (or of ``plans``): two multi-asset ops each, sharing all else.
+
+    Merge them with your own: ``dg.Definitions.merge(build_definitions(project), dg.Definitions(assets=[...]))``.
+    Runs execute in one process by default; pass another ``executor`` in the merged definitions for more.
+    ``env`` is the one ``project`` was loaded for.
+    """
+    lake = LakeResource.of(project, env)
+    builder = _Builder(project, translator or MedallionTranslator(), watcher or NoWatcher())
+    chosen = [plan for plan in project.plans if plan.enabled] if plans is None else plans
+    with quiet():
+        return dg.Definitions(
+            assets=[asset for plan in chosen for asset in builder.assets(plan)],
+            resources={"lake": lake, IO_MANAGER: LakeIOManager(lake=lake)},
+            executor=dg.in_process_executor,
+        )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without Dagster's warnings that partitioned checks are a preview: they were weighed, see ``events``."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class _Builder:
+    project: Project
+    translator: MedallionTranslator
+    watcher: Watcher
+
+    def assets(self, plan: DatasetPlan) -> Iterator[dg.AssetsDefinition]:
+        feed = self.project.plan(plan.source.dataset) if isinstance(plan.source, Bronze) else None
+        if feed is None:
+            yield bronze_asset(plan, self._spec(PlannedAsset(self.project.root, plan)), self.watcher)
+        if plan.silvers:
+            planned = [PlannedAsset(self.project.root, plan, silver, feed) for silver in plan.silvers]
+            yield silver_asset(plan, [self._spec(asset) for asset in planned], self.watcher)
+
+    def _spec(self, asset: PlannedAsset) -> dg.AssetSpec:
+        """The translator's, with what the IO managers need."""
+        said = {DATASET: asset.plan.name}
+        if asset.silver is not None:
+            said[ENTITY] = str(asset.silver.entity)
+        spec = self.translator.get_asset_spec(asset)
+        return spec.merge_attributes(metadata=said).with_io_manager_key(IO_MANAGER)

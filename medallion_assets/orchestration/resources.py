@@ -1,0 +1,67 @@
+"""The lake as a Dagster resource: a folder and an environment, opened when an asset asks for it."""
+
+from functools import partial
+from pathlib import Path
+
+import dagster as dg
+from pydantic import Field
+
+from medallion_assets.orchestration.handles import BronzeHandle, SilverHandle
+from medallion_assets.orchestration.partitions import run_dates
+from medallion_assets.project import Project
+
+__all__ = ["LakeResource"]
+
+_projects: dict[tuple[str, str | None], Project] = {}
+"""Projects of this process by folder and environment: reading 3,000 intents again for every step would cost seconds."""
+
+
+class LakeResource(dg.ConfigurableResource[Project]):
+    """A project's folder and environment. Making one reads nothing; no secret is part of its configuration."""
+
+    root: str = Field(description="Folder that holds intents/ and platform.yaml.")
+    env: str | None = Field(default=None, description="Which platform.<env>.yaml overlays platform.yaml.")
+
+    @staticmethod
+    def of(project: Project, env: str | None = None) -> "LakeResource":
+        """The resource of a project that is open already, in the environment it was loaded for."""
+        _projects[str(project.root), env] = project
+        return LakeResource(root=str(project.root), env=env)
+
+    def open(self) -> Project:
+        """The project; stores and sources connect when they are used. Raises InvalidProject."""
+        project = _projects.get((self.root, self.env))
+        if project is None:
+            project = _projects[self.root, self.env] = Project.load(Path(self.root), self.env)
+        return project
+
+    def bronze(self, name: str, partitions: tuple[str, ...] | None = None) -> BronzeHandle:
+        """The live loads of ``system.table``, of these partitions (None: of all), as the commit log stands now.
+
+        Raises ConfigError when the project has no such dataset, Failure when nothing of it has been loaded.
+        """
+        project = self.open()
+        plan = project.plan(name)
+        live = project.head(plan).live
+        wanted = tuple(c for c in live if partitions is None or c.load.partition in partitions)
+        if not wanted:
+            raise _nothing(f"bronze of {name}", partitions)
+        return BronzeHandle(plan.dataset, wanted, partial(project.scan_bronze, plan, wanted))
+
+    def silver(self, name: str, partitions: tuple[str, ...] | None = None) -> SilverHandle:
+        """The table ``silver/<domain>/<entity>`` as it stands now, or its rows of these partitions.
+
+        Raises ConfigError when the project has no such table, Failure when it has never been built.
+        """
+        plan, silver = self.open().silver(name)
+        table = self.open().table(silver)
+        version = table.version
+        if version is None:
+            raise _nothing(name, partitions)
+        dates = None if partitions is None else run_dates(plan.calendar, partitions)
+        return SilverHandle(silver.entity, silver.model, table, version, dates)
+
+
+def _nothing(what: str, partitions: tuple[str, ...] | None) -> dg.Failure:
+    where = "" if partitions is None else f" for {', '.join(partitions[:5])}{' …' if len(partitions) > 5 else ''}"
+    return dg.Failure(f"There is nothing in {what}{where}.\nFix: materialise it first.", allow_retries=False)
