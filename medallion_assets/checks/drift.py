@@ -3,7 +3,7 @@
 The text formats give text for every column, so a type drifts only between loads whose source has types.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -74,9 +74,19 @@ def since_previous(load: Loaded, before: Sequence[Loaded]) -> tuple[Change, ...]
 
 
 def since_contract(
-    load: Loaded, before: Sequence[Loaded], contract: Sequence[Named], *, closed: bool
+    load: Loaded,
+    before: Sequence[Loaded],
+    contract: Sequence[Named],
+    *,
+    closed: bool,
+    fits: Callable[[str, str], bool] | None = None,
 ) -> tuple[Change, ...]:
-    """Columns that the contract names and the load lacks or types otherwise; ``closed``: also those unnamed."""
+    """Columns that the contract names and the load lacks or types otherwise; ``closed``: also those unnamed.
+
+    ``fits(type in the contract, type in the load)`` defaults to: every bronze value has the contract's type, or is
+    text whose cast will tell.
+    """
+    fits = fits or _holds
     types = _types(load.schema)
     changes = []
     claimed: set[str] = set()
@@ -86,7 +96,7 @@ def since_contract(
             changes.append(_since(named.source_names[0], named.type or "any type", None, load, before))
             continue
         claimed.add(present)
-        if named.type is not None and not _holds(named.type, types[present]):
+        if named.type is not None and not fits(named.type, types[present]):
             changes.append(_since(present, named.type, types[present], load, before))
     if closed:
         changes += [_since(name, None, type_, load, before) for name, type_ in types.items() if name not in claimed]

@@ -7,7 +7,7 @@ from typing import Literal
 from medallion_assets.checks.drift import Change
 from medallion_assets.lake.results import CheckResult, Scalar, Severity
 
-__all__ = ["SAMPLE", "Asked", "accounted", "counted", "drifted", "failed", "sample", "unjudged"]
+__all__ = ["SAMPLE", "Asked", "accounted", "counted", "drifted", "failed", "intact", "sample", "unjudged"]
 
 SAMPLE = 5
 """Failing keys that a verdict shows."""
@@ -56,6 +56,18 @@ def counted(
 def failed(asked: Asked, summary: str, facts: Mapping[str, Scalar] | None = None) -> CheckResult:
     """A verdict that needs no counting."""
     return _result(asked, passed=False, summary=summary, facts=facts or {})
+
+
+def intact(asked: Asked, faults: Sequence[str], *, parts: int, rows: int, bytes: int, refused: int) -> CheckResult:  # noqa: A002
+    """Verdict on the bytes: each fault names the part and what is wrong with it."""
+    facts: dict[str, Scalar] = {"parts": parts, "rows": rows, "bytes": bytes, "refused": refused, "faults": len(faults)}
+    if not faults:
+        rest = f"; {refused:,} refused rows are in quarantine" if refused else ""
+        summary = f"{parts:,} parts with {rows:,} rows are the bytes that were committed{rest}."
+        return _result(asked, passed=True, summary=summary, facts=facts)
+    more = f" and {len(faults) - SAMPLE} more" if len(faults) > SAMPLE else ""
+    named = f"{'; '.join(faults[:SAMPLE])}{more}"
+    return failed(asked, f"{named}. Fix: restore the part, or load the partition again with --force.", facts)
 
 
 def unjudged(asked: Asked, column: str, columns: Sequence[str]) -> CheckResult:

@@ -1,7 +1,7 @@
 """Whole verdicts: what passed, how severe, the sentence and the numbers."""
 
 from medallion_assets.checks.drift import Change
-from medallion_assets.checks.verdict import Asked, accounted, counted, drifted, failed, sample, unjudged
+from medallion_assets.checks.verdict import Asked, accounted, counted, drifted, failed, intact, sample, unjudged
 from medallion_assets.lake.results import CheckResult
 
 ASKED = Asked(name="not_null_a", at="silver", severity="error", blocking=False)
@@ -57,6 +57,18 @@ def test_a_rule_on_a_column_that_is_not_there_never_passes() -> None:
     assert verdict.summary.startswith("there is no column `b`; there are a, c. Fix: ")
 
 
+def test_intact_bytes_and_parts_that_are_not() -> None:
+    good = intact(ASKED, (), parts=2, rows=10, bytes=99, refused=3)
+    assert good.passed
+    assert good.summary == "2 parts with 10 rows are the bytes that were committed; 3 refused rows are in quarantine."
+    assert good.facts == {"parts": 2, "rows": 10, "bytes": 99, "refused": 3, "faults": 0}
+    bad = intact(ASKED, [f"part {n} is gone" for n in range(6)], parts=6, rows=10, bytes=99, refused=0)
+    assert not bad.passed
+    assert bad.facts["faults"] == 6
+    assert bad.summary.startswith("part 0 is gone; part 1 is gone; ")
+    assert " and 1 more. Fix: " in bad.summary
+
+
 def test_the_account_says_its_equation_or_what_is_wrong_with_it() -> None:
     good = accounted(ASKED, (), {"rows_in": 3}, "3 rows = 2 events + 1 duplicate.")
     assert (good.passed, good.summary, good.facts) == (True, "3 rows = 2 events + 1 duplicate.", {"rows_in": 3})
@@ -79,7 +91,9 @@ def test_drift_fails_unless_the_schema_mode_takes_it_and_is_shown_in_both() -> N
 
 
 def test_a_sample_masks_personal_values_and_shortens_long_ones() -> None:
-    keys = [{"id": 1, "email": "a@example.com"}, {"id": None, "email": None}] + [{"id": "x" * 100, "email": ""}] * 9
+    keys: list[dict[str, object]] = [{"id": 1, "email": "a@example.com"}, {"id": None, "email": None}] + [
+        {"id": "x" * 100, "email": ""}
+    ] * 9
     shown = sample(keys, frozenset({"email"}))
     assert shown.startswith("id=1, email=***; id=null, email=***; id=" + "x" * 80 + "…, email=***; ")
     assert shown.count(";") == 4
