@@ -61,7 +61,7 @@ class LocalStore:
         *parents, name = segments_of(path)
         with self._explained(path), self._folder(parents, create=True) as folder:
             if _exists(folder, name):  # spares the write; link(2) decides
-                raise self._taken(path)
+                raise self._taken(folder, path)
             with _temporary(folder, data) as temporary:
                 self._link(folder, temporary, name, path)
                 self._settle(folder, path)
@@ -76,7 +76,7 @@ class LocalStore:
         try:
             os.link(temporary, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
         except FileExistsError:
-            raise self._taken(path) from None
+            raise self._taken(folder, path) from None
         except OSError as error:
             if error.errno not in _CANNOT_LINK:
                 raise
@@ -99,7 +99,9 @@ class LocalStore:
                 fix="Check the disk, then run again.",
             ) from error
 
-    def _taken(self, path: str) -> AlreadyExists:
+    def _taken(self, folder: int, path: str) -> AlreadyExists:
+        """Whoever learns that an object exists may build on it, so it is made durable first."""
+        self._settle(folder, path)
         return AlreadyExists("STO-004", "An object of this name exists already.", where=self.url(path))
 
     # ------------------------------------------------------------------ reading

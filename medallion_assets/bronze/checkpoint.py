@@ -1,0 +1,74 @@
+"""A checkpoint: which loads are live at commit n, so that a writer need not read the whole log.
+
+Derivable from the log and never needed: one that is missing, damaged or foreign is passed over. It names each live
+commit with its hash, so what it leads to is verified against it. Its bytes are a line of JSON, sealed like a commit::
+
+    {"checkpoint":{"format":1,"n":100,"sha256":"<of commit n>","live":[…]},"sha256":"<of the value before>"}
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+import msgspec
+
+from medallion_assets.bronze.decide import ZERO
+from medallion_assets.lake.manifest import Commit
+
+__all__ = ["EVERY", "NONE", "Checkpoint", "Entry", "decode_checkpoint", "encode_checkpoint", "entry_of"]
+
+EVERY = 100
+"""Commits from one checkpoint to the next."""
+
+_FORMAT = 1
+_START = b'{"checkpoint":'
+_SEAL = b',"sha256":"'
+_END = b'"}\n'
+_TAIL = len(_SEAL) + 64 + len(_END)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A live commit: its number, its hash and its window."""
+
+    n: int
+    sha256: str
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    format: int
+    n: int
+    sha256: str
+    """Of commit ``n``."""
+    live: tuple[Entry, ...]
+    """By n."""
+
+
+NONE = Checkpoint(_FORMAT, 0, ZERO, ())
+_DECODER = msgspec.json.Decoder(Checkpoint)
+
+
+def entry_of(commit: Commit) -> Entry:
+    """What a checkpoint keeps of a live commit."""
+    return Entry(commit.n, commit.sha256, commit.load.window.start, commit.load.window.end)
+
+
+def encode_checkpoint(n: int, sha256_of_n: str, live: tuple[Entry, ...]) -> bytes:
+    """The bytes of the checkpoint at commit ``n``; ``live`` by n."""
+    body = msgspec.json.encode(Checkpoint(_FORMAT, n, sha256_of_n, live))
+    return b"".join((_START, body, _SEAL, sha256(body).hexdigest().encode(), _END))
+
+
+def decode_checkpoint(raw: bytes) -> Checkpoint | None:
+    """The checkpoint of these bytes, or None when they cannot be relied on."""
+    body = raw[len(_START) : -_TAIL]
+    if raw != b"".join((_START, body, _SEAL, sha256(body).hexdigest().encode(), _END)):
+        return None
+    try:
+        found = _DECODER.decode(body)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return None
+    return found if found.format == _FORMAT else None
