@@ -1,5 +1,6 @@
 """``checks``: what the owner promises about the rows."""
 
+import re
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field
@@ -39,6 +40,7 @@ __all__ = [
     "Sql",
     "TableRule",
     "Unique",
+    "default_name",
 ]
 
 
@@ -155,3 +157,10 @@ Check: TypeAlias = Annotated[
     NotNull | Range | Regex | InSet | References | Expression | Unique | Freshness | RowCount | Sql | Custom,
     Tagged("rule", "check rule"),
 ]
+
+
+def default_name(check: Check) -> str:
+    """The name of a check that has none: rule and columns, as ``[a-z0-9_]+``."""
+    columns = getattr(check, "columns", None) or [getattr(check, "column", "")]
+    words = "_".join([check.rule, *columns]).lower()
+    return re.sub(r"[^a-z0-9_]+", "_", words).strip("_")[:128]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from medallion_assets.intent.base import (
     Bare,
@@ -27,6 +27,7 @@ from medallion_assets.intent.base import (
     refusal,
     shown,
 )
+from medallion_assets.intent.calendar import check_cadence, check_cron, check_timezone
 from medallion_assets.intent.check import Check
 from medallion_assets.intent.load import Load
 from medallion_assets.intent.silver import Silver
@@ -63,18 +64,18 @@ class Column(Spec):
 class Partitions(Spec):
     """The calendar of windows of run date, in ``timezone``. ``end`` is exclusive; None is open."""
 
-    cadence: Text = "daily"
+    cadence: Annotated[Text, AfterValidator(check_cadence)] = "daily"
     """hourly, daily, weekly, monthly, none, or a cron of five fields."""
     start: Date | None = None
     end: Date | None = None
-    timezone: Text = "UTC"
+    timezone: Annotated[Text, AfterValidator(check_timezone)] = "UTC"
 
 
 class Schedule(Spec):
     """When Dagster asks for the newest partition."""
 
-    cron: Text
-    timezone: Text | None = None
+    cron: Annotated[Text, AfterValidator(check_cron)]
+    timezone: Annotated[Text, AfterValidator(check_timezone)] | None = None
     """Default: that of ``partitions``."""
     backfill_missing: Flag = True
 

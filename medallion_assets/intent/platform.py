@@ -3,12 +3,13 @@
 from datetime import timedelta
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from medallion_assets.intent.api import Auth, Rate
 from medallion_assets.intent.base import Duration, Flag, Json, JsonMap, Many, Map, Name, Positive, Size, Spec, Text
 from medallion_assets.intent.request import Retry
 from medallion_assets.intent.tagged import Tagged
+from medallion_assets.intent.tree import At, Branch, from_data
 
 __all__ = [
     "S3",
@@ -228,3 +229,15 @@ class Platform(Spec):
     secrets: Secrets = Secrets.model_construct()
     policy: Policy = Policy.model_construct()
     observability: Observability = Observability.model_construct()
+    _tree: Branch | None = PrivateAttr(default=None)
+
+    def with_tree(self, tree: Branch) -> "Platform":
+        """Remember the document, so that an error in a default names its place."""
+        self._tree = tree
+        return self
+
+    def defaults_tree(self) -> Branch:
+        """``defaults`` with the place of each value."""
+        entry = self._tree.entries.get("defaults") if self._tree else None
+        node = entry.node if entry else from_data(self.defaults, At("platform.yaml", 1, 1))
+        return node if isinstance(node, Branch) else Branch({}, node.at)

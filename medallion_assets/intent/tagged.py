@@ -15,7 +15,7 @@ from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, Val
 
 from medallion_assets.intent.base import Plain, refusal, shown
 
-__all__ = ["Tagged", "did_you_mean", "unknown_keys"]
+__all__ = ["Tagged", "Variants", "did_you_mean"]
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
@@ -90,8 +90,3 @@ class Variants:
 
 def _at(error: PydanticCustomError, key: str) -> ValidationError:
     return ValidationError.from_exception_data("tagged", [InitErrorDetails(type=error, loc=(key,), input=None)])
-
-
-def unknown_keys(model: type[BaseModel], others: Iterable[type[BaseModel]]) -> dict[str, str]:
-    """Keys that other variants have and ``model`` has not, each with the names of its owners."""
-    return {key: other.__name__ for other in others for key in other.model_fields if key not in model.model_fields}

@@ -1,0 +1,132 @@
+"""What a source needs to be read, and what its request says."""
+
+from collections.abc import Iterator
+
+from pydantic_core import PydanticCustomError
+
+from medallion_assets.intent.api import CursorPages
+from medallion_assets.intent.finding import Finding
+from medallion_assets.intent.model import Intent
+from medallion_assets.intent.source import Api, Bronze, Database, File, FixedWidth, Kafka, Python, Source
+from medallion_assets.intent.template import FIELDS, WINDOW_FIELDS, fields
+from medallion_assets.intent.tree import Key
+
+__all__ = ["reads_window", "request_texts", "source_findings"]
+
+
+def source_findings(intent: Intent, source: Source) -> Iterator[Finding]:
+    """What is wrong with ``source`` as a whole."""
+    match source:
+        case File():
+            yield from _file(source)
+        case Api():
+            yield from _api(source)
+        case Database():
+            yield from _one_of({"connection": source.connection, "url": source.url})
+            if source.table is not None and source.query is not None:
+                yield Finding(
+                    "INT-047", ("source", "query"), "Both `table` and `query` are given.", "Keep one of them."
+                )
+        case Kafka():
+            yield from _one_of({"connection": source.connection, "brokers": source.brokers or None})
+        case Python() | Bronze():
+            pass
+    known = _known_fields(source)
+    for path, text in request_texts(source):
+        try:
+            used = {field.name for field in fields(text, known)}
+        except PydanticCustomError as error:
+            yield Finding.of(error, ("source", *path))
+            continue
+        if "tenant" in used and not intent.tenants:
+            yield Finding(
+                "INT-037", ("source", *path), "`{tenant}` has no value here.", "List the tenants under `tenants`."
+            )
+
+
+def _one_of(given: dict[str, object]) -> Iterator[Finding]:
+    """Exactly one of two keys."""
+    names = " and ".join(f"`{name}`" for name in given)
+    said = [name for name, value in given.items() if value is not None]
+    if len(said) > 1:
+        yield Finding("INT-047", ("source", said[-1]), f"Both {names} are given.", "Keep one of them.")
+    if not said:
+        first = next(iter(given))
+        yield Finding(
+            "INT-047", ("source",), f"Neither of {names} is given.", f"Add `{first}:` with its name in platform.yaml."
+        )
+
+
+def _file(source: File) -> Iterator[Finding]:
+    if not source.path:
+        yield Finding("INT-047", ("source", "path"), "The list of paths is empty.", "Write at least one path.")
+    form = source.format
+    if isinstance(form, FixedWidth) and bool(form.fields) is bool(form.record_types):
+        yield Finding(
+            "INT-047",
+            ("source", "format"),
+            "A fixed-width format needs `fields`, or `record_types` with their own, and not both.",
+            "Keep one of them.",
+        )
+
+
+def _api(source: Api) -> Iterator[Finding]:
+    yield from _one_of({"connection": source.connection, "base_url": source.base_url})
+    pages = source.pagination
+    if isinstance(pages, CursorPages):
+        ways = [key for key in ("next", "next_header", "next_from_last") if getattr(pages, key) is not None]
+        if len(ways) != 1:
+            yield Finding(
+                "INT-047",
+                ("source", "pagination"),
+                f"Cursor pages need exactly one of `next`, `next_header`, `next_from_last`, and have {len(ways)}.",
+                "Say where the answer holds the next cursor.",
+            )
+
+
+def request_texts(source: Source) -> Iterator[tuple[tuple[Key, ...], str]]:
+    """Texts of a source that may hold template fields, with their paths below ``source``."""
+    match source:
+        case File():
+            for index, path in enumerate(source.path):
+                yield ("path", index), path
+        case Api():
+            yield ("path",), source.path
+            for group, texts in (("params", source.params), ("headers", source.headers)):
+                for key, text in texts.items():
+                    yield (group, key), text
+            yield from _texts(("body",), source.body)
+        case Database() | Kafka() | Python() | Bronze():
+            return
+
+
+def _texts(path: tuple[Key, ...], value: object) -> Iterator[tuple[tuple[Key, ...], str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts((*path, str(key)), item)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _texts((*path, index), item)
+
+
+def reads_window(source: Source) -> bool:
+    """Whether the request names the window: a template field, or ``:window_start`` in SQL."""
+    if isinstance(source, Database):
+        texts = (source.query or "", source.where or "")
+        return any(f":window_{bound}" in text for text in texts for bound in ("start", "end"))
+    known = _known_fields(source)
+    return any(_names_window(text, known) for _, text in request_texts(source))
+
+
+def _names_window(text: str, known: tuple[str, ...]) -> bool:
+    try:
+        return any(field.name in WINDOW_FIELDS for field in fields(text, known))
+    except PydanticCustomError:  # said by source_findings
+        return False
+
+
+def _known_fields(source: Source) -> tuple[str, ...]:
+    parents = source.parents.bind if isinstance(source, Api) and source.parents else {}
+    return (*FIELDS, *parents)
