@@ -5,6 +5,7 @@ nor Dagster; what a verb needs is imported when it is used.
 """
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
@@ -12,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medallion_assets.errors import ConfigError
+from medallion_assets.errors import ConfigError, ExtractionError, Problem
 from medallion_assets.intent.parse import parse_platform, parse_project
 from medallion_assets.intent.platform import Local, Platform
 from medallion_assets.intent.source import File
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Project", "SystemClock"]
 
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 _INSTANT = timedelta(microseconds=1)
 
 
@@ -49,6 +51,8 @@ class Project:
     platform: Platform
     plans: tuple[DatasetPlan, ...]
     """Sorted by name."""
+    warnings: tuple[Problem, ...] = ()
+    """What is questionable in the intents and was accepted."""
     env: Mapping[str, str] = field(default_factory=lambda: os.environ)
     clock: Clock = field(default_factory=SystemClock)
     _stores: dict[str, Store] = field(default_factory=dict)
@@ -70,7 +74,9 @@ class Project:
                 where=str(root),
                 fix="name the project's folder with --project, or write intents/<name>.yaml.",
             )
-        return cls(root, platform, compile_plans(parse_project(files, platform), platform), variables)
+        intents = parse_project(files, platform)
+        warnings = tuple(problem for located in intents for problem in located.warnings)
+        return cls(root, platform, compile_plans(intents, platform), warnings, variables)
 
     # -------------------------------------------------------------------------------------------- plans
 
@@ -133,11 +139,11 @@ class Project:
         return partition_at(plan.calendar, current.window.start - _INSTANT)
 
     def partition(self, plan: DatasetPlan, key: str) -> Partition:
-        """Raises ConfigError: PLN-001, PLN-002, PLN-010 when it has not begun."""
+        """Raises ConfigError: PLN-001, PLN-002, PLN-006 when it has not begun."""
         partition = partition_of(plan.calendar, key)
         if partition.window.start > self.clock.now():
             raise ConfigError(
-                "PLN-010",
+                "PLN-006",
                 f"{partition.key} has not begun yet.",
                 where=f"{plan.name}  partition {partition.key}",
                 fix="ask for a date up to today.",
@@ -147,7 +153,7 @@ class Project:
     def partitions(self, plan: DatasetPlan, first: date, last: date) -> tuple[Partition, ...]:
         """The begun partitions from one local date to another, both included; of a source read now, the current one.
 
-        Raises ConfigError: PLN-002 when the calendar has none there, PLN-010 when none has begun, PLN-011 when the
+        Raises ConfigError: PLN-002 when the calendar has none there, PLN-006 when none has begun, PLN-007 when the
         source is read now and the current partition is not among them.
         """
         within = partitions_between(plan.calendar, first, last)
@@ -159,6 +165,44 @@ class Project:
         now = self.clock.now()
         begun = tuple(p for p in within if p.window.start <= now)
         return begun or (self.partition(plan, within[0].key),)
+
+    def named(self, plan: DatasetPlan, key: str) -> tuple[Partition, ...]:
+        """The partition of a key or date; of an hourly dataset a date means its hours.
+
+        Raises as ``partitions``, and PLN-001.
+        """
+        if plan.calendar.cadence == "hourly" and _DATE.match(key):
+            day = date.fromisoformat(key)
+            return self.partitions(plan, day, day)
+        partition = self.partition(plan, key)
+        if not plan.as_of and partition != (current := self.current(plan)):
+            raise self._only_now(plan, key, current)
+        return (partition,)
+
+    def with_input(self, plan: DatasetPlan, partitions: Sequence[Partition]) -> tuple[Partition, ...]:
+        """Those for which a file source has a file; all of them for another source.
+
+        Raises ExtractionError: SRC-002 when there is none at all, others as reading would.
+        """
+        if not isinstance(plan.source, File) or not plan.as_of:
+            return tuple(partitions)
+        from medallion_assets.sources.files.find import Pattern, find
+
+        root, zone, found = self._files_root(plan), plan.calendar.timezone, []
+        absent: ExtractionError | None = None
+        for partition in partitions:
+            patterns = tuple(Pattern.of(p, partition, zone, self._resolver.text) for p in plan.source.path)
+            try:
+                find(patterns, root)
+            except ExtractionError as error:
+                if error.code != "SRC-002":
+                    raise
+                absent = absent or error
+            else:
+                found.append(partition)
+        if absent is not None and not found:
+            raise absent
+        return tuple(found)
 
     # -------------------------------------------------------------------------------------------- ports
 
@@ -186,8 +230,8 @@ class Project:
         return self._stores[name]
 
     def source(self, plan: DatasetPlan) -> Source:
-        """Raises ConfigError PLN-012 for what this version does not build."""
-        self._built(plan)
+        """Raises ConfigError PLN-008 for what this version does not build."""
+        self.refuse_unbuilt(plan)
         from medallion_assets.sources.open import open_source
 
         return open_source(plan, self._files_root(plan), self._resolver.text)
@@ -219,11 +263,9 @@ class Project:
     ) -> "Ingested":
         """Load one partition into bronze.
 
-        Raises ConfigError (PLN-011, PLN-012), ExtractionError, StorageError, CheckError.
+        Raises ConfigError PLN-008, ExtractionError, StorageError, CheckError.
         """
-        self._built(plan)
-        if not plan.as_of and partition != (current := self.current(plan)):
-            raise self._only_now(plan, partition.key, current)
+        self.refuse_unbuilt(plan)
         from medallion_assets.runs.ingest import ingest
 
         return ingest(
@@ -243,8 +285,8 @@ class Project:
         return verify_bronze(plan, partition, store=self.store(plan.bronze.store))
 
     def refine(self, plan: DatasetPlan, silver: SilverPlan, *, progress: Progress | None = None) -> "Refined":
-        """Bring one silver table up to bronze's head. Raises ConfigError PLN-012, StorageError, CheckError."""
-        self._built(plan)
+        """Bring one silver table up to bronze's head. Raises ConfigError PLN-008, StorageError, CheckError."""
+        self.refuse_unbuilt(plan)
         from medallion_assets.engines.polars import PolarsEngine
         from medallion_assets.runs.refine import refine
 
@@ -277,10 +319,12 @@ class Project:
 
         return scan(self.store(plan.bronze.store), plan.bronze.path, commits)
 
-    def _built(self, plan: DatasetPlan) -> None:
+    @staticmethod
+    def refuse_unbuilt(plan: DatasetPlan) -> None:
+        """Raises ConfigError PLN-008 for a plan that this version cannot run."""
         if plan.not_built:
             raise ConfigError(
-                "PLN-012",
+                "PLN-008",
                 " ".join(plan.not_built),
                 where=f"{plan.file}:{plan.line}  {plan.name}",
                 fix="take it out of the intent, or set `enabled: false` until a version builds it.",
@@ -289,7 +333,7 @@ class Project:
     @staticmethod
     def _only_now(plan: DatasetPlan, asked: str, current: Partition) -> ConfigError:
         return ConfigError(
-            "PLN-011",
+            "PLN-007",
             f"{plan.name} reads what its source holds now, which belongs to {current.key}, not to {asked}.",
             where=f"{plan.name}  partition {asked}",
             fix=f"run it for {current.key}, or put `{{run_date}}` into the source's path so that it can be read as of"
@@ -319,9 +363,8 @@ def _short_names(plan: DatasetPlan) -> tuple[str, ...]:
 def _read_platform(root: Path, env: str | None) -> Platform:
     file = root / "platform.yaml"
     overlay = root / f"platform.{env}.yaml"
-    text = _read(root, file) if file.is_file() else ""
     return parse_platform(
-        text,
+        _read(root, file) if file.is_file() else None,
         _read(root, overlay) if env and overlay.is_file() else None,
         file.name,
         overlay.name,

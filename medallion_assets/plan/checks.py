@@ -1,13 +1,12 @@
 """The checks of an asset: those that are always on, and the intent's rules with their resolved names."""
 
-import re
 from collections.abc import Iterator, Sequence
 
-from medallion_assets.intent.check import Check, Custom, Expression, Freshness, RowCount, Sql
+from medallion_assets.intent.check import Check, Custom, Expression, Freshness, RowCount, Sql, default_name
 from medallion_assets.lake.results import Severity
 from medallion_assets.plan.model import CheckPlan, Model
 
-__all__ = ["bronze_checks", "check_name", "silver_checks"]
+__all__ = ["bronze_checks", "silver_checks"]
 
 
 def bronze_checks(rules: Sequence[Check]) -> tuple[CheckPlan, ...]:
@@ -33,14 +32,6 @@ def silver_checks(rules: Sequence[Check], model: Model, keys: Sequence[str]) -> 
     return (*_always(model, keys), *(_rule(rule) for rule in rules if rule.at == "silver"))
 
 
-def check_name(rule: Check) -> str:
-    """The given name, else the rule and its columns joined with ``_``, in letters, digits and ``_`` only."""
-    if rule.name is not None:
-        return rule.name
-    parts = (rule.rule, *_columns(rule))
-    return re.sub(r"[^A-Za-z0-9_]+", "_", "_".join(parts))
-
-
 def _always(model: Model, keys: Sequence[str]) -> Iterator[CheckPlan]:
     yield CheckPlan(
         "accounting",
@@ -63,7 +54,9 @@ def _rule(rule: Check) -> CheckPlan:
     follows: Severity = "error" if rule.on_failure == "fail" else "warn"
     severity = rule.severity or follows
     blocking = rule.on_failure == "fail" and severity == "error"
-    return CheckPlan(check_name(rule), rule.at, severity, blocking, rule.description or _sentence(rule), rule)
+    return CheckPlan(
+        rule.name or default_name(rule), rule.at, severity, blocking, rule.description or _sentence(rule), rule
+    )
 
 
 def _sentence(rule: Check) -> str:

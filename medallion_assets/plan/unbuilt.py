@@ -1,13 +1,13 @@
 """What an intent asks for that this version does not do: said by name, when it is planned and when it is run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from medallion_assets.intent.check import Check, InSet, NotNull, Range, Regex, Unique
 from medallion_assets.intent.load import Cdc, CurrentHistory, Full, Incremental, Load
 from medallion_assets.intent.model import Intent
 from medallion_assets.intent.platform import Local, Platform
 from medallion_assets.intent.silver import DerivedEvent, FullDedupe, Merge, Silver
-from medallion_assets.intent.source import Columnar, Csv, File, Json, Source
+from medallion_assets.intent.source import Api, Columnar, Csv, Database, File, Json, Kafka, Source
 
 __all__ = ["inactive", "unbuilt"]
 
@@ -22,13 +22,14 @@ def unbuilt(intent: Intent, source: Source, load: Load, platform: Platform) -> t
         *_load(load),
         *(name for silver in intent.silver for name in _silver(silver, intent)),
         *(name for check in intent.checks for name in _check(check)),
-        *_stores(intent, source, load, platform),
+        *_stores(_store_names(intent, source, load, platform), platform),
     ]
     if intent.partitions.cadence not in ("hourly", "daily", "weekly", "monthly", "none"):
         asked.append("a cron as `partitions.cadence`")
     if intent.tenants:
         asked.append("`tenants`")
-    return tuple(f"{name[0].upper()}{name[1:]} is not built in this version." for name in dict.fromkeys(asked))
+    sentences = [f"{name[0].upper()}{name[1:]} is not built in this version." for name in asked]
+    return tuple(dict.fromkeys((*sentences, *_unknown(intent, source, load, platform))))
 
 
 def inactive(intent: Intent) -> tuple[str, ...]:
@@ -110,11 +111,24 @@ def _check(check: Check) -> Iterator[str]:
         yield "`where` of a check"
 
 
-def _stores(intent: Intent, source: Source, load: Load, platform: Platform) -> Iterator[str]:
-    named = [load.store or platform.bronze.store, *(s.store or platform.silver.store for s in intent.silver)]
-    if isinstance(source, File) and source.store is not None:
-        named.append(source.store)
-    for name in named:
+def _store_names(intent: Intent, source: Source, load: Load, platform: Platform) -> tuple[str, ...]:
+    own = (source.store,) if isinstance(source, File) and source.store is not None else ()
+    silvers = (silver.store or platform.silver.store for silver in intent.silver)
+    return (*own, load.store or platform.bronze.store, *silvers)
+
+
+def _stores(names: Iterable[str], platform: Platform) -> Iterator[str]:
+    for name in names:
         store = platform.stores.get(name)
         if store is not None and not isinstance(store, Local):
             yield f"store type `{store.type}` (store `{name}`)"
+
+
+def _unknown(intent: Intent, source: Source, load: Load, platform: Platform) -> Iterator[str]:
+    """What the intent names and platform.yaml lacks: another environment may have it, so planning goes on."""
+    for name in _store_names(intent, source, load, platform):
+        if name not in platform.stores:
+            yield f"platform.yaml has no store `{name}`."
+    connection = source.connection if isinstance(source, Api | Database | Kafka) else None
+    if connection is not None and connection not in platform.connections:
+        yield f"platform.yaml has no connection `{connection}`."

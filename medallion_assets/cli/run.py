@@ -1,0 +1,281 @@
+"""``medallion run``: each dataset in turn, its dates in order, its silver tables once at the end. No printing here."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Literal, Protocol
+
+from medallion_assets.errors import CheckError, ConfigError, ExtractionError, MedallionError
+from medallion_assets.lake.ports import Progress
+from medallion_assets.lake.results import CheckResult, Ingested, Refined
+from medallion_assets.lake.window import Partition
+from medallion_assets.plan.model import DatasetPlan, SilverPlan
+from medallion_assets.project import Project
+
+__all__ = ["AssetLine", "Dates", "Failure", "Outcome", "Watch", "Work", "dates_of", "plan_work", "run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dates:
+    """What was asked for: one date or key, a range with both ends, or nothing (each dataset's newest partition)."""
+
+    key: str | None = None
+    first: date | None = None
+    last: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The partitions of one dataset to load, in order of time."""
+
+    plan: DatasetPlan
+    partitions: tuple[Partition, ...]
+    absent: tuple[str, ...] = ()
+    """Keys of the range for which the source has no file; they are left out and named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    dataset: str
+    partition: str | None
+    error: MedallionError
+
+
+@dataclass(frozen=True, slots=True)
+class AssetLine:
+    """One row of the summary: a bronze dataset or a silver table."""
+
+    asset: str
+    dataset: str
+    layer: Literal["bronze", "silver"]
+    partitions: int
+    rows_in: int
+    written: int
+    quarantined: int
+    checks_passed: int
+    checks: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All that a run did. Results carry their checks."""
+
+    work: tuple[Work, ...]
+    ingested: tuple[Ingested, ...]
+    refined: tuple[Refined, ...]
+    failures: tuple[Failure, ...]
+    seconds: float
+    run_ids: tuple[str, ...] = ()
+    """Of Dagster runs, when it was recorded."""
+
+    @property
+    def failed_checks(self) -> tuple[tuple[str, CheckResult], ...]:
+        """(asset, verdict) of every check that did not pass."""
+        bronze = [(str(done.dataset), check) for done in self.ingested for check in done.checks]
+        silver = [(str(done.entity), check) for done in self.refined for check in done.checks]
+        return tuple((asset, check) for asset, check in (*bronze, *silver) if not check.passed)
+
+    @property
+    def exit_code(self) -> int:
+        """0, the code of the first failure, or 4 when a check of severity error did not pass."""
+        if self.failures:
+            return self.failures[0].error.exit_code
+        broken = any(check.severity == "error" for _, check in self.failed_checks)
+        return CheckError.exit_code if broken else 0
+
+    @property
+    def wrote(self) -> bool:
+        return any(done.written for done in (*self.ingested, *self.refined))
+
+    def lines(self) -> tuple[AssetLine, ...]:
+        """Bronze, then its silver tables, dataset by dataset."""
+        return tuple(line for work in self.work for line in self._lines(work.plan))
+
+    def _lines(self, plan: DatasetPlan) -> Iterator[AssetLine]:
+        loads = [done for done in self.ingested if done.dataset == plan.dataset]
+        checks = [check for done in loads for check in done.checks]
+        if loads:
+            yield AssetLine(
+                plan.name,
+                plan.name,
+                "bronze",
+                len(loads),
+                sum(done.commit.load.rows + done.commit.load.refused for done in loads),
+                sum(done.commit.load.rows for done in loads if done.written),
+                sum(done.commit.load.refused for done in loads),
+                sum(check.passed for check in checks),
+                len(checks),
+                sum(done.seconds for done in loads),
+            )
+        for done in self.refined:
+            if done.dataset == plan.dataset:
+                yield AssetLine(
+                    str(done.entity),
+                    plan.name,
+                    "silver",
+                    len(loads),
+                    done.rows_in,
+                    done.changed if done.written else 0,
+                    done.quarantined,
+                    sum(check.passed for check in done.checks),
+                    len(done.checks),
+                    done.seconds,
+                )
+
+
+class Watch(Protocol):
+    """Told of everything as it happens."""
+
+    @property
+    def progress(self) -> Progress: ...
+    def ingested(self, done: Ingested) -> None: ...
+    def refined(self, done: Refined) -> None: ...
+    def failed(self, failure: Failure) -> None: ...
+
+
+def plan_work(project: Project, names: Sequence[str], dates: Dates) -> tuple[tuple[Work, ...], tuple[Failure, ...]]:
+    """What to load of each dataset. A dataset that cannot be loaded for these dates is a failure, not the end.
+
+    Raises ConfigError CLI-002, CLI-003 for a name.
+    """
+    tried = [_try_work(project, plan, dates) for plan in project.select(names)]
+    work = tuple(one for one in tried if isinstance(one, Work))
+    return work, tuple(one for one in tried if isinstance(one, Failure))
+
+
+def _try_work(project: Project, plan: DatasetPlan, dates: Dates) -> Work | Failure:
+    try:
+        return _work(project, plan, dates)
+    except MedallionError as error:
+        return Failure(plan.name, None, error)
+
+
+def _work(project: Project, plan: DatasetPlan, dates: Dates) -> Work:
+    project.refuse_unbuilt(plan)
+    if dates.first is not None and dates.last is not None:
+        asked = project.partitions(plan, dates.first, dates.last)
+        there = project.with_input(plan, asked)
+        kept = set(there)
+        return Work(plan, there, tuple(p.key for p in asked if p not in kept))
+    if dates.key is None:
+        return Work(plan, (project.newest(plan),))
+    return Work(plan, project.named(plan, dates.key))
+
+
+def run(
+    project: Project,
+    work: Sequence[Work],
+    failures: Sequence[Failure],
+    watch: Watch,
+    *,
+    force: bool = False,
+) -> Outcome:
+    """Load and refine in this process. The failure of one dataset, or of one of its partitions, stops no other."""
+    started = time.perf_counter()
+    recorder = _Recorder(project, watch, force, failures=list(failures))
+    for failure in failures:
+        watch.failed(failure)
+    for one in work:
+        recorder.dataset(one)
+    return Outcome(
+        tuple(work),
+        tuple(recorder.loads),
+        tuple(recorder.tables),
+        tuple(recorder.failures),
+        time.perf_counter() - started,
+    )
+
+
+@dataclass
+class _Recorder:
+    project: Project
+    watch: Watch
+    force: bool
+    loads: list[Ingested] = field(default_factory=list)
+    tables: list[Refined] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+    def dataset(self, work: Work) -> None:
+        """Bronze in order of time, then each silver table, which absorbs all of it at once."""
+        if not self._bronze(work):
+            return
+        for silver in work.plan.silvers:
+            try:
+                done = self._refine(work.plan, silver)
+            except MedallionError as error:
+                self._failed(work.plan, None, error)
+                continue
+            self.tables.append(done)
+            self.watch.refined(done)
+
+    def _bronze(self, work: Work) -> bool:
+        """Whether silver may be computed: something is loaded and no check forbids its use.
+
+        A partition whose *data* is bad does not stop the next one; a lake or an intent that is, does.
+        """
+        usable = False
+        for partition in work.partitions:
+            try:
+                done = self._ingest(work.plan, partition)
+            except (ExtractionError, CheckError) as error:
+                self._failed(work.plan, partition.key, error)
+                continue
+            except MedallionError as error:
+                self._failed(work.plan, partition.key, error)
+                return False
+            self.loads.append(done)
+            self.watch.ingested(done)
+            if any(check.blocking and not check.passed for check in done.checks):
+                return False
+            usable = True
+        return usable
+
+    def _ingest(self, plan: DatasetPlan, partition: Partition) -> Ingested:
+        started = time.perf_counter()
+        done = self.project.ingest(plan, partition, force=self.force, progress=self.watch.progress)
+        checks = (*done.checks, *self.project.verify_bronze(plan, partition))
+        return replace(done, checks=checks, seconds=time.perf_counter() - started)
+
+    def _refine(self, plan: DatasetPlan, silver: SilverPlan) -> Refined:
+        started = time.perf_counter()
+        done = self.project.refine(plan, silver, progress=self.watch.progress)
+        checks = (*done.checks, *self.project.verify_silver(plan, silver, done))
+        return replace(done, checks=checks, seconds=time.perf_counter() - started)
+
+    def _failed(self, plan: DatasetPlan, partition: str | None, error: MedallionError) -> None:
+        failure = Failure(plan.name, partition, error)
+        self.failures.append(failure)
+        self.watch.failed(failure)
+
+
+def dates_of(key: str | None, first: str | None, last: str | None) -> Dates:
+    """The dates of ``--date``, ``--from`` and ``--to``. Raises ConfigError CLI-005."""
+    if (first is None) != (last is None) or (key is not None and first is not None):
+        raise ConfigError(
+            "CLI-005",
+            "Dates are given as --date D, or as --from A --to B.",
+            where="medallion run",
+            fix="give one date, or both ends of a range (both are loaded).",
+        )
+    if first is None or last is None:
+        return Dates(key)
+    ends = (_date("--from", first), _date("--to", last))
+    if ends[0] > ends[1]:
+        raise ConfigError(
+            "CLI-005",
+            f"--from {first} is after --to {last}.",
+            where="medallion run",
+            fix="give the earlier date first.",
+        )
+    return Dates(None, *ends)
+
+
+def _date(option: str, text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(
+            "CLI-005", f"'{text}' is not a date.", where=f"medallion run  {option}", fix="write it as 2024-01-31."
+        ) from None
