@@ -4,15 +4,17 @@ Adapters: ``sources`` implement Source, ``stores`` Store, ``tables`` Table, ``en
 Each port has one behavioural test suite in ``medallion_assets_tests`` that every adapter passes.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from medallion_assets.lake.manifest import CursorValue, FileFact, SourceFacts
+from medallion_assets.lake.results import Held
 from medallion_assets.lake.window import Partition
 
 if TYPE_CHECKING:
+    import narwhals as nw
     import polars as pl
 
 __all__ = [
@@ -144,6 +146,11 @@ class TableState:
     """Fingerprint of what determines the table: silver spec, columns, checks that move rows, schema mode."""
     accounting: Mapping[str, int]
     content: str
+    quarantine: str | None = None
+    """Where the rows in quarantine lie in their store; None: there are none."""
+    quarantined_by_partition: Mapping[str, int] = field(default_factory=dict)
+    """Only partitions that have some."""
+    held: tuple[Held, ...] = ()
 
 
 class Table(Protocol):
@@ -154,9 +161,21 @@ class Table(Protocol):
         """The table's own version number; None when it does not exist."""
         ...
 
-    def state(self) -> TableState | None: ...
+    @property
+    def absorbed(self) -> int | None:
+        """Highest bronze commit that any run of ours absorbed; known even when the newest version has no state."""
+        ...
+
+    def reload(self) -> None:
+        """See the newest version."""
+        ...
+
+    def state(self) -> TableState | None:
+        """Of the newest version; None when there is no table or something else than a run of ours made it."""
+        ...
+
     def scan(self, version: int | None = None) -> "pl.LazyFrame": ...
-    def replace(self, rows: "pl.DataFrame", state: TableState) -> int:
+    def replace(self, rows: "pl.DataFrame", state: TableState, *, partition_by: Sequence[str] = ()) -> int:
         """One commit: these rows and this state. Returns the new version; raises Conflict when another run was first."""
         ...
 
@@ -170,6 +189,13 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str: ...
+    def evaluate(self, frame: "nw.LazyFrame[Any]") -> "pl.DataFrame":
+        """The frame's rows in its order."""
+        ...
+
+    def collect(self, frame: "pl.LazyFrame") -> "pl.DataFrame":
+        """Rows of bronze, read and typed."""
+        ...
 
 
 # ------------------------------------------------------------------------------------------------ the rest

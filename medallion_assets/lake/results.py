@@ -8,7 +8,7 @@ from medallion_assets.lake.ids import DatasetId, EntityId
 from medallion_assets.lake.manifest import Commit
 from medallion_assets.lake.window import Partition
 
-__all__ = ["CheckResult", "Ingested", "Refined", "Scalar", "Severity"]
+__all__ = ["CheckResult", "Held", "Ingested", "Refined", "Scalar", "Severity"]
 
 Severity = Literal["error", "warn", "info"]
 Scalar = str | int | float | bool | None
@@ -41,6 +41,19 @@ class Ingested:
     written: bool
     seconds: float
     checks: tuple[CheckResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A load that silver treats as if it were not committed, because it would delete too many keys at once."""
+
+    n: int
+    """Its commit."""
+    partition: str
+    keys: int
+    """Keys that were there before it."""
+    missing: int
+    """Those of them that it would delete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,4 +90,12 @@ class Refined:
     """Checksum of the table's rows' provenance: equal when the table is equal."""
     rows_in_by_partition: Mapping[str, int] = field(default_factory=dict)
     quarantined_by_partition: Mapping[str, int] = field(default_factory=dict)
+    held: tuple[Held, ...] = ()
+    """A check fails while there are any."""
+    ties: int = 0
+    """Different events of one key at one place of the order."""
+    incomplete: int = 0
+    """Full partitions that deleted nothing because not all of their keys could be read."""
+    quarantine: str | None = None
+    """Where the quarantined rows lie in the silver store (Parquet): reason, column, value, commit, part, row, partition."""
     checks: tuple[CheckResult, ...] = ()

@@ -1,0 +1,1 @@
+"""Who evaluates the silver models."""

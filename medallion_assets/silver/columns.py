@@ -1,0 +1,42 @@
+"""Names of the columns that silver works with beside the owner's: internal ones, and those it adds to tables."""
+
+from enum import IntEnum
+
+__all__ = [
+    "BRONZE_PART", "CLOCK", "DELETED_AT", "FAULT", "FIRST", "FROM", "FULL", "INDEX", "IS_CURRENT", "IS_DELETED",
+    "KNOWN", "LOAD", "LOAD_DATE", "OP", "POS", "RUN_DATE", "SINCE", "TO", "VALUE", "Op",
+]  # fmt: skip
+
+POS = "__pos"
+"""Int64: the place of a row among all rows of all live loads, by (partition start, full first, part, row)."""
+LOAD = "__load"
+"""Int64: rank of a row's load in the same order, from 0."""
+OP = "__op"
+"""Int8: an ``Op``."""
+FULL = "__full"
+"""Boolean: the row comes from a full load."""
+KNOWN = "__known"
+"""Boolean: the keys of the row can be read."""
+FAULT = "__fault"
+VALUE = "__value"
+CLOCK = "__clock"
+"""When an event happened: an instant, or a value of order_by[0]."""
+FIRST = "__first"
+"""Int8: 0 for what holds from a full partition's start on, 1 for others; 0 sorts first at one clock."""
+SINCE = "__since"
+"""Int64: POS of the earliest row that is this event; later, of the first event with these attributes."""
+INDEX = "__i"
+
+FROM, TO, IS_CURRENT = "effective_from", "effective_to", "is_current"
+IS_DELETED, DELETED_AT = "is_deleted", "deleted_at"
+LOAD_DATE = "load_date"
+RUN_DATE, BRONZE_PART = "_run_date", "_bronze_part"
+
+
+class Op(IntEnum):
+    """What a row does. Numbers sort as the rule for ties wants: a delete after an upsert."""
+
+    UPSERT = 0
+    DELETE = 1
+    TRUNCATE = 2
+    UNKNOWN = 3

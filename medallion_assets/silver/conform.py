@@ -1,0 +1,293 @@
+"""Bronze rows to typed rows under their final names, each with its place, its operation and what is wrong with it.
+
+A row that cannot be read keeps its place and carries a fault; it never reaches a table and is never lost. A delete is
+judged on keys, order_by and operation only, a truncate on order_by and operation only.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from medallion_assets.errors import StorageError
+from medallion_assets.lake.manifest import Pattern
+from medallion_assets.silver.columns import FAULT, FULL, KNOWN, LOAD, OP, POS, VALUE, Op
+from medallion_assets.silver.learn import measures
+from medallion_assets.silver.text import as_text, from_text, instant, midnight, normalized, prints_back
+from medallion_assets.silver.types import TIMESTAMP
+
+__all__ = ["Codes", "Contract", "Marked", "Named", "Spelling", "conform", "learnable", "sources"]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A column that the contract names. ``type``: canonical SQL spelling, or None when it is learned."""
+
+    name: str
+    type: str | None = None
+    source_names: tuple[str, ...] = ()
+    format: str | None = None
+    nullable: bool = True
+    default: str | int | float | bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """Values of the operation column (under its name in bronze) of a cdc load."""
+
+    column: str
+    upsert: tuple[str, ...]
+    delete: tuple[str, ...]
+    truncate: tuple[str, ...] = ()
+    case_sensitive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """The column (under its name in bronze) whose ``values`` mark a row of an incremental load as deleted."""
+
+    column: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """How text is read before anything else."""
+
+    trim: bool = False
+    empty_as_null: bool = False
+    null_values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """How every load of a dataset becomes typed rows."""
+
+    timezone: str
+    named: tuple[Named, ...] = ()
+    keys: tuple[str, ...] = ()
+    order_by: tuple[str, ...] = ()
+    spelling: Spelling = Spelling()
+    codes: Codes | None = None
+    """None: the operation is a column like others (event, periodic_snapshot), every row an upsert."""
+    marked: Marked | None = None
+
+    def of(self, name: str) -> Named:
+        return next((n for n in self.named if n.name == name), Named(name))
+
+
+def sources(schema: Sequence[str], contract: Contract) -> dict[str, str]:
+    """Final name → bronze name of every column of a load that has one, in bronze order.
+
+    Raises StorageError SLV-004 when a column of bronze and a renamed one end under one name.
+    """
+    claimed = {
+        source: named.name
+        for named in contract.named
+        for source in [next((s for s in named.source_names or (named.name,) if s in schema), None)]
+        if source is not None
+    }
+    found: dict[str, str] = {}
+    for source in schema:
+        name = claimed.get(source, source)
+        if name in found:
+            raise StorageError(
+                "SLV-004", f"Columns {found[name]!r} and {source!r} of bronze are both called {name!r}.",
+                fix="give one of them another name in `columns`.",
+            )  # fmt: skip
+        found[name] = source
+    return found
+
+
+def learnable(
+    schema: Mapping[str, pl.DataType], contract: Contract, wanted: Sequence[str]
+) -> Iterable[pl.Expr]:
+    """Aggregates (see ``learn.measures``) over the wanted columns of one load that the contract gives no type."""
+    values = {
+        name: (_normal(pl.col(source), schema[source], contract), schema[source])
+        for name, source in sources(list(schema), contract).items()
+        if name in wanted and contract.of(name).type is None and schema[source] != pl.Null
+    }
+    return measures(values, contract.timezone)
+
+
+def conform(
+    frame: pl.LazyFrame,
+    schema: Mapping[str, pl.DataType],
+    pattern: Pattern,
+    contract: Contract,
+    types: Mapping[str, pl.DataType],
+) -> pl.LazyFrame:
+    """Rows of loads of one schema and pattern: columns ``types`` in that order, then
+
+    ``POS`` and ``LOAD`` as they came, ``OP`` (Int8), ``FULL`` (of a full load), ``KNOWN`` (its keys can be read),
+    ``FAULT`` (``reason:column`` of the first fault, null for a good row) and ``VALUE`` (the text at fault).
+    """
+    found = sources(list(schema), contract)
+    cells = {
+        name: _cell(name, found.get(name), schema, contract, dtype) for name, dtype in types.items()
+    }
+    op = _operation(schema, pattern, contract)
+    faults = list(_faults(cells, contract))
+    known = [cells[k].value.is_not_null() & ~cells[k].misfit for k in contract.keys]
+    return frame.with_columns(op.alias(OP)).select(
+        *(cell.value.alias(name) for name, cell in cells.items()),
+        POS,
+        LOAD,
+        pl.col(OP).fill_null(Op.UNKNOWN),
+        pl.lit(pattern == "full").alias(FULL),
+        (pl.all_horizontal(known) if known else pl.lit(value=True)).alias(KNOWN),
+        _first([pl.when(bad).then(pl.lit(reason)) for bad, reason, _ in faults]).alias(FAULT),
+        _first([pl.when(bad).then(raw) for bad, _, raw in faults]).alias(VALUE),
+    )
+
+
+def _first(texts: Sequence[pl.Expr]) -> pl.Expr:
+    return pl.coalesce(texts) if texts else pl.lit(None, pl.String)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    value: pl.Expr
+    raw: pl.Expr
+    """As text."""
+    misfit: pl.Expr
+    """Something was there and is not a value of the type; for keys and order_by also: not exactly."""
+
+
+def _cell(
+    name: str, source: str | None, schema: Mapping[str, pl.DataType], contract: Contract, dtype: pl.DataType
+) -> _Cell:
+    named, exact = contract.of(name), name in contract.keys or name in contract.order_by
+    if source is None:
+        value = pl.lit(None, dtype)
+        return _Cell(_default(value, named, dtype), pl.lit(None, pl.String), pl.lit(value=False))
+    bronze = schema[source]
+    given = _normal(pl.col(source), bronze, contract)
+    value, text = _read(given, bronze, named, dtype, contract.timezone)
+    present = given.is_not_null() if text is None else (text.is_not_null() & ((text != "") | (dtype == pl.String)))
+    misfit = present & value.is_null()
+    if exact and text is not None and named.type is not None and dtype != pl.String:
+        misfit = misfit | (present & ~prints_back(text, value, dtype, named.format)).fill_null(value=False)
+    raw = as_text(given, bronze) if text is None else text
+    return _Cell(_default(value, named, dtype), raw, misfit)
+
+
+def _normal(column: pl.Expr, bronze: pl.DataType, contract: Contract) -> pl.Expr:
+    if isinstance(bronze, pl.Categorical | pl.Enum):
+        column = column.cast(pl.String)
+    elif bronze != pl.String:
+        return column
+    how = contract.spelling
+    return normalized(column, trim=how.trim, empty_as_null=how.empty_as_null, null_values=how.null_values)
+
+
+def _default(value: pl.Expr, named: Named, dtype: pl.DataType) -> pl.Expr:
+    if named.default is None:
+        return value
+    filling = value.is_null() & (pl.col(OP) == Op.UPSERT)
+    default = pl.lit(named.default) if isinstance(named.default, str | bool) else pl.lit(str(named.default))
+    typed = default if isinstance(named.default, bool) else from_text(default, named.type or "string", dtype, None, "UTC")
+    return pl.when(filling).then(typed.cast(dtype)).otherwise(value)
+
+
+def _read(
+    given: pl.Expr, bronze: pl.DataType, named: Named, dtype: pl.DataType, timezone: str
+) -> tuple[pl.Expr, pl.Expr | None]:
+    """The value, and the text that it was read from when it was."""
+    if bronze == pl.Null:
+        return pl.lit(None, dtype), None
+    textual = isinstance(bronze, pl.String | pl.Categorical | pl.Enum)
+    direct = None if textual else _direct(given, bronze, dtype, timezone)
+    if direct is not None and named.type not in ("time", "json"):
+        return direct, None
+    text = given if textual else as_text(given, bronze)
+    sql = named.type or _sql(dtype)
+    return from_text(text, sql, dtype, named.format, timezone), text
+
+
+def _sql(dtype: pl.DataType) -> str:
+    kinds: tuple[tuple[type[pl.DataType], str], ...] = (
+        (pl.Boolean, "boolean"), (pl.Date, "date"), (pl.Datetime, "timestamp"), (pl.Binary, "binary"),
+        (pl.String, "string"),
+    )  # fmt: skip
+    return next((sql for kind, sql in kinds if isinstance(dtype, kind)), "number")
+
+
+def _direct(given: pl.Expr, bronze: pl.DataType, dtype: pl.DataType, timezone: str) -> pl.Expr | None:
+    """A typed value as another type without a way through text; None where there is no such way."""
+    if isinstance(bronze, pl.Date) and dtype == TIMESTAMP:
+        return midnight(given, timezone)
+    if isinstance(bronze, pl.Datetime):
+        return _moment(given, bronze, dtype, timezone)
+    if bronze == dtype:
+        return given
+    if bronze.is_integer() and (dtype.is_integer() or isinstance(dtype, pl.Decimal)):
+        return given.cast(dtype, strict=False)
+    if bronze.is_integer() and dtype.is_float():
+        return pl.when(given.cast(dtype).cast(pl.Int128) == given.cast(pl.Int128)).then(given.cast(dtype))
+    if bronze.is_float() and dtype.is_float():
+        return given.cast(dtype, strict=False)
+    if bronze.is_float() and dtype.is_integer():
+        return pl.when(given == given.floor()).then(given.cast(dtype, strict=False))
+    return None
+
+
+def _moment(given: pl.Expr, bronze: pl.Datetime, dtype: pl.DataType, timezone: str) -> pl.Expr | None:
+    if dtype == TIMESTAMP:
+        if bronze.time_zone is None:
+            return instant(given, timezone)
+        return given.dt.convert_time_zone("UTC").cast(TIMESTAMP)
+    if isinstance(dtype, pl.Date):
+        local = given if bronze.time_zone is None else given.dt.convert_time_zone(timezone).dt.replace_time_zone(None)
+        return pl.when(local == local.dt.truncate("1d")).then(local.cast(pl.Date))
+    return None
+
+
+def _operation(schema: Mapping[str, pl.DataType], pattern: Pattern, contract: Contract) -> pl.Expr:
+    """Int8; null where the code is null or none of those that are known."""
+    upsert = pl.lit(Op.UPSERT, pl.Int8)
+    if pattern == "cdc" and contract.codes is not None:
+        codes = contract.codes
+        if codes.column not in schema:
+            return pl.lit(None, pl.Int8)
+        code = _code(pl.col(codes.column), schema[codes.column])
+        fold = (lambda t: t) if codes.case_sensitive else str.lower
+        code = code if codes.case_sensitive else code.str.to_lowercase()
+        chain = pl.when(code.is_in([fold(t) for t in codes.upsert])).then(upsert)
+        chain2 = chain.when(code.is_in([fold(t) for t in codes.delete])).then(pl.lit(Op.DELETE, pl.Int8))
+        return chain2.when(code.is_in([fold(t) for t in codes.truncate])).then(pl.lit(Op.TRUNCATE, pl.Int8))
+    if pattern == "incremental" and contract.marked is not None and contract.marked.column in schema:
+        mark = _code(pl.col(contract.marked.column), schema[contract.marked.column]).str.to_lowercase()
+        gone = mark.is_in([v.lower() for v in contract.marked.values]).fill_null(value=False)
+        return pl.when(gone).then(pl.lit(Op.DELETE, pl.Int8)).otherwise(upsert)
+    return upsert
+
+
+def _code(column: pl.Expr, bronze: pl.DataType) -> pl.Expr:
+    return (column.cast(pl.String) if bronze == pl.String else as_text(column, bronze)).str.strip_chars()
+
+
+def _faults(cells: Mapping[str, _Cell], contract: Contract) -> Iterator[tuple[pl.Expr, str, pl.Expr]]:
+    """(where, ``reason:column``, the text at fault), in the order of their importance."""
+    op = pl.col(OP)
+    if contract.codes is not None:
+        column = contract.codes.column
+        raw = cells[column].raw if column in cells else pl.lit(None, pl.String)
+        yield op.is_null(), f"unknown_operation:{column}", raw
+    for name in contract.keys:
+        cell = cells[name]
+        keyed = (op != Op.TRUNCATE).fill_null(value=True)
+        yield keyed & cell.misfit, f"uncastable:{name}", cell.raw
+        yield keyed & cell.value.is_null(), f"null_key:{name}", cell.raw
+    for name in contract.order_by:
+        yield cells[name].misfit, f"uncastable:{name}", cells[name].raw
+        yield cells[name].value.is_null(), f"null_order_by:{name}", cells[name].raw
+    for named in contract.named:
+        if named.name in cells and named.name not in contract.keys and named.name not in contract.order_by:
+            cell = cells[named.name]
+            if named.type is not None and named.type != "string":
+                yield (op == Op.UPSERT) & cell.misfit, f"uncastable:{named.name}", cell.raw
+            if not named.nullable:
+                yield (op == Op.UPSERT) & cell.value.is_null(), f"null_value:{named.name}", cell.raw
+

@@ -1,0 +1,190 @@
+"""Events of keyed models: which rows are one event, which row of a full partition counts, and implied deletes.
+
+Frames here hold the columns of a ``Shape`` and POS, LOAD, OP, FULL, CLOCK, FIRST, SINCE (``columns`` says what
+they are). All functions are lazy relational expressions.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import narwhals as nw
+from narwhals.typing import IntoLazyFrameT
+
+from medallion_assets.silver.columns import CLOCK, FIRST, FULL, INDEX, LOAD, OP, POS, SINCE, Op
+
+__all__ = ["Shape", "absences", "deduplicate", "differs", "erased", "ties", "winners"]
+
+_NUMBER = "__boundary"
+_MARK = "__mark"
+_BOUND = "__bound"
+_EPOCH = "__epoch"
+_LAST = "__last"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What an event is made of."""
+
+    keys: tuple[str, ...]
+    order_by: tuple[str, ...]
+    attributes: tuple[str, ...]
+    """The other columns of the table."""
+    positional: bool = True
+    """The source gives rows in an order that means something."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (*self.keys, *self.order_by, *self.attributes)
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """What the events of a key are sorted by."""
+        if not self.order_by:
+            return (CLOCK, FIRST, POS)
+        return (CLOCK, FIRST, *self.order_by[1:], OP, *self._tail)
+
+    @property
+    def within(self) -> tuple[str, ...]:
+        """What the rows of a key in one full partition are sorted by."""
+        return (*self.order_by, *(self._tail if self.order_by else (POS,)))
+
+    @property
+    def _tail(self) -> tuple[str, ...]:
+        return (POS,) if self.positional else (LOAD, *self.attributes, POS)
+
+
+def differs(left: nw.Expr, right: nw.Expr) -> nw.Expr:
+    """Null-safe inequality, never null."""
+    one_null = left.is_null() != right.is_null()
+    return nw.when(left.is_null() | right.is_null()).then(one_null).otherwise(left != right)
+
+
+def deduplicate(rows: nw.LazyFrame[IntoLazyFrameT], shape: Shape) -> nw.LazyFrame[IntoLazyFrameT]:
+    """One row per event: at the place of its latest row, with SINCE the place of its earliest.
+
+    Upserts are equal by keys, clock, order_by and attributes, deletes whatever their attributes, truncates by order.
+    """
+    same = (CLOCK, FIRST, *shape.order_by)
+    parts = {
+        Op.UPSERT: (*shape.keys, *same, *shape.attributes),
+        Op.DELETE: (*shape.keys, *same),
+        Op.TRUNCATE: same,
+    }
+    return nw.concat([_latest(rows.filter(nw.col(OP) == int(op)), by) for op, by in parts.items()])
+
+
+def _latest(rows: nw.LazyFrame[IntoLazyFrameT], by: Sequence[str]) -> nw.LazyFrame[IntoLazyFrameT]:
+    marked = rows.with_columns(
+        nw.col(POS).min().over(*by).alias(SINCE),
+        nw.col(POS).max().over(*by).alias(_LAST),
+    )
+    return marked.filter(nw.col(POS) == nw.col(_LAST)).drop(_LAST)
+
+
+def ties(events: nw.LazyFrame[IntoLazyFrameT], shape: Shape) -> nw.LazyFrame[IntoLazyFrameT]:
+    """Keys whose upserts differ at one place of the order: keys, then ``ties`` (events more than one)."""
+    if not shape.order_by and shape.positional:
+        return events.select(*shape.keys, nw.lit(0).alias("ties")).filter(nw.col("ties") > 0)
+    place = (*shape.keys, CLOCK, *shape.order_by, *(() if shape.order_by else (LOAD,)))
+    upserts = events.filter(nw.col(OP) == int(Op.UPSERT)).group_by(*place).agg((nw.len() - 1).alias("ties"))
+    return upserts.filter(nw.col("ties") > 0).select(*shape.keys, "ties")
+
+
+def winners(events: nw.LazyFrame[IntoLazyFrameT], shape: Shape) -> nw.LazyFrame[IntoLazyFrameT]:
+    """Events of which those of a full partition are one a key: the highest by all of order_by."""
+    beaten = nw.col(POS).shift(-1).over(*shape.keys, LOAD, order_by=shape.within)
+    marked = events.with_columns(beaten.alias(_LAST))
+    return marked.filter(~nw.col(FULL) | nw.col(_LAST).is_null()).drop(_LAST)
+
+
+def absences(
+    events: nw.LazyFrame[IntoLazyFrameT],
+    present: nw.LazyFrame[IntoLazyFrameT],
+    boundaries: nw.LazyFrame[IntoLazyFrameT],
+    shape: Shape,
+    *,
+    loads: Sequence[int],
+    truncates: bool,
+) -> nw.LazyFrame[IntoLazyFrameT]:
+    """Deletes that full partitions and truncates imply: of every key that is live just before and not present.
+
+    ``present``: keys, LOAD, CLOCK of each key in each full partition of ``loads``, CLOCK its start. ``boundaries``:
+    those partitions (FIRST -1) and the truncates (``truncates``: there are some) with their order columns and
+    ``__boundary``, numbered from 1 in that order. Returns events with null attributes.
+
+    Between two neighbours in a key's order, events and presences alike, every boundary that is passed is one without
+    the key: the first of them after a live event is its delete.
+    """
+    order = shape.order if truncates else (CLOCK, FIRST)
+    narrow = (*shape.keys, *dict.fromkeys((*shape.order, *order, OP, LOAD)))
+    at_start = (nw.col(FIRST) == 0) & nw.col(LOAD).is_in(list(loads))
+    elements = events.with_columns(at_start.alias(_MARK)).select(*narrow, _MARK)
+    shown = events.filter(nw.col(FIRST) == 0).select(*shape.keys, LOAD)
+    silent = present.join(shown, on=[*shape.keys, LOAD], how="anti")
+    marks = _aligned(silent.with_columns(_small(0, FIRST), _small(Op.UNKNOWN, OP), nw.lit(value=True).alias(_MARK)),
+                     elements)  # fmt: skip
+    bounds = _aligned(boundaries.with_columns(nw.lit(value=False).alias(_MARK)), elements).with_columns(
+        nw.lit(1).alias(_BOUND)
+    )
+    line = nw.concat([nw.concat([elements, marks]).with_columns(nw.lit(0).alias(_BOUND)), bounds])
+    passed = line.with_columns(nw.col(_BOUND).cum_sum().over(order_by=order).alias(_NUMBER))
+    of_keys = passed.filter(nw.col(_BOUND) == 0).with_row_index(INDEX, order_by=[*shape.keys, *shape.order])
+    return _joined(_first_gaps(of_keys, boundaries, shape), boundaries, events, shape)
+
+
+def _first_gaps(
+    line: nw.LazyFrame[IntoLazyFrameT], boundaries: nw.LazyFrame[IntoLazyFrameT], shape: Shape
+) -> nw.LazyFrame[IntoLazyFrameT]:
+    """Keys and the number of the first boundary passed after each live event."""
+    total = boundaries.select(nw.col(_NUMBER).max().alias(_LAST))
+    is_event = nw.col(OP) < int(Op.TRUNCATE)
+    following = nw.col(_NUMBER) - nw.when(nw.col(_MARK)).then(1).otherwise(0)
+    told = line.with_columns(following.alias(_BOUND), nw.when(is_event).then(nw.col(OP)).alias(OP)).with_columns(
+        nw.col(_BOUND).shift(-1).over(*shape.keys, order_by=INDEX).alias(_BOUND),
+        nw.when(is_event).then(1).otherwise(0).cum_sum().over(*shape.keys, order_by=INDEX).alias(_EPOCH),
+        nw.col(OP).fill_null(strategy="forward").over(*shape.keys, order_by=INDEX).alias(OP),
+    )
+    ended = told.join(total, how="cross")
+    gap = nw.col(_NUMBER) < nw.when(nw.col(_BOUND).is_null()).then(nw.col(_LAST)).otherwise(nw.col(_BOUND))
+    live = ended.filter(gap & (nw.col(OP) == int(Op.UPSERT)))
+    first = live.group_by(*shape.keys, _EPOCH).agg((nw.col(_NUMBER).min() + 1).alias(_NUMBER))
+    return first.drop(_EPOCH)
+
+
+def _joined(
+    gaps: nw.LazyFrame[IntoLazyFrameT],
+    boundaries: nw.LazyFrame[IntoLazyFrameT],
+    events: nw.LazyFrame[IntoLazyFrameT],
+    shape: Shape,
+) -> nw.LazyFrame[IntoLazyFrameT]:
+    whole = boundaries.with_columns(nw.col(POS).alias(SINCE), (nw.col(FIRST) < 0).alias(FULL))
+    deletes = gaps.join(whole.drop(*shape.keys, strict=False), on=_NUMBER, how="inner")
+    starts = nw.when(nw.col(FIRST) < 0).then(0).otherwise(nw.col(FIRST)).cast(nw.Int8)
+    return _aligned(deletes.with_columns(starts.alias(FIRST), _small(Op.DELETE, OP)), events)
+
+
+def _small(value: int, name: str) -> nw.Expr:
+    return nw.lit(int(value), nw.Int8).alias(name)
+
+
+def _aligned(
+    frame: nw.LazyFrame[IntoLazyFrameT], like: nw.LazyFrame[IntoLazyFrameT]
+) -> nw.LazyFrame[IntoLazyFrameT]:
+    """The columns of ``like``, null where ``frame`` has none."""
+    have = frame.collect_schema()
+    return frame.select(
+        *(nw.col(n) if n in have else nw.lit(None).cast(t).alias(n) for n, t in like.collect_schema().items())
+    )
+
+
+def erased(
+    events: nw.LazyFrame[IntoLazyFrameT], shape: Shape, *, absent: bool
+) -> nw.LazyFrame[IntoLazyFrameT]:
+    """Events after the last delete of their key; the others are forgotten. ``absent``: absences count as deletes."""
+    erasing = nw.col(OP) == int(Op.DELETE)
+    if not absent:
+        erasing = erasing & ~nw.col(FULL)
+    placed = events.with_row_index(INDEX, order_by=[*shape.keys, *shape.order])
+    last = nw.when(erasing).then(nw.col(INDEX)).max().over(*shape.keys)
+    kept = placed.with_columns(last.alias(_LAST))
+    return kept.filter(nw.col(_LAST).is_null() | (nw.col(INDEX) > nw.col(_LAST))).drop(_LAST, INDEX)

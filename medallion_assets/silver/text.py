@@ -1,0 +1,125 @@
+"""Text and back: expressions that read values of one type from another and give null where nothing fits exactly."""
+
+import polars as pl
+
+from medallion_assets.silver.types import EXACT_DIGITS, TIMESTAMP
+
+__all__ = ["as_text", "from_text", "instant", "midnight", "normalized", "prints_back", "readable_time"]
+
+_TIME = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6}0*)?)?(Z|[+-]\d{2}(:?\d{2})?)?$"
+"""ISO 8601 date and time to the microsecond, with or without an offset."""
+_OFFSET = r"^.{16}[^Z+-]*([+-])(\d{2}):?(\d{2})?$"
+_DATE = r"^\d{4}-\d{2}-\d{2}$"
+_NUMBER = r"^[+-]?[0-9]+(\.[0-9]*)?$"
+
+
+def normalized(column: pl.Expr, *, trim: bool, empty_as_null: bool, null_values: tuple[str, ...]) -> pl.Expr:
+    """Text as the owner wants it read: trimmed, then some spellings as null."""
+    value = column.str.strip_chars() if trim else column
+    absent = [*null_values, *([""] if empty_as_null else [])]
+    return pl.when(value.is_in(absent).not_()).then(value) if absent else value
+
+
+def as_text(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Values of a typed source as text: nested ones as JSON, times in ISO 8601, null as null."""
+    if dtype.is_nested():
+        value = pl.struct(column.alias("v")).struct.json_encode().str.strip_prefix('{"v":').str.strip_suffix("}")
+        return pl.when(column.is_not_null()).then(value)
+    if isinstance(dtype, pl.Binary):
+        return column.cast(pl.String, strict=False)
+    if isinstance(dtype, pl.Datetime):
+        return column.dt.to_string("iso:strict")
+    return column.cast(pl.String)
+
+
+def midnight(column: pl.Expr, timezone: str) -> pl.Expr:
+    """Dates as the instants of their local midnight, Datetime[us, UTC]."""
+    return instant(column.cast(pl.Datetime("us")), timezone)
+
+
+def instant(naive: pl.Expr, timezone: str) -> pl.Expr:
+    """Naive local times as instants; of a time that occurs twice the earlier, one that never occurs an hour later."""
+    if timezone == "UTC":
+        return naive.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    local = naive.cast(pl.Datetime("us"))
+    first = local.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
+    moved = local.dt.offset_by("1h").dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
+    return pl.coalesce(first, moved).dt.convert_time_zone("UTC")
+
+
+def readable_time(text: pl.Expr, timezone: str) -> pl.Expr:
+    """ISO 8601 date and time to Datetime[us, UTC], local to ``timezone`` without an offset; null when it is not one."""
+    shaped = pl.when(text.str.contains(_TIME)).then(text)
+    clock = shaped.str.slice(11).str.extract(r"^(\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)", 1)
+    clock = pl.when(clock.str.len_bytes() == 5).then(clock + ":00").otherwise(clock)
+    naive = (shaped.str.slice(0, 10) + " " + clock).str.to_datetime(
+        "%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False, exact=True
+    )
+    sign, hours, minutes = (shaped.str.extract(_OFFSET, i) for i in (1, 2, 3))
+    seconds = hours.cast(pl.Int64) * 3600 + minutes.cast(pl.Int64).fill_null(0) * 60
+    shift = pl.duration(seconds=pl.when(sign == "-").then(-seconds).otherwise(seconds).fill_null(0))
+    aware = shaped.str.ends_with("Z") | sign.is_not_null()
+    return pl.when(aware).then(naive.dt.replace_time_zone("UTC") - shift).otherwise(instant(naive, timezone))
+
+
+def from_text(text: pl.Expr, sql: str, dtype: pl.DataType, format_: str | None, timezone: str) -> pl.Expr:
+    """Text as a value of the contract's type ``sql`` (``dtype`` in Polars); null where it is not one exactly."""
+    if sql in ("string", "binary"):
+        return text.cast(dtype)
+    value = pl.when(text != "").then(text)
+    if sql == "boolean":
+        lower = value.str.to_lowercase()
+        yes, no = lower.is_in(["true", "1", "t", "yes", "y"]), lower.is_in(["false", "0", "f", "no", "n"])
+        return pl.when(yes).then(statement=True).when(no).then(statement=False)
+    if sql == "json":
+        return pl.when(value.str.json_path_match("$").is_not_null() | (value == "null")).then(value)
+    if sql == "time":
+        return value.str.to_time("%H:%M:%S%.f" if format_ is None else format_, strict=False).cast(pl.String)
+    if sql == "date":
+        shaped = pl.when(value.str.contains(_DATE)).then(value) if format_ is None else value
+        return shaped.str.to_date(format_ or "%Y-%m-%d", strict=False)
+    if sql in ("timestamp", "timestamptz"):
+        return _time(value, format_, timezone)
+    return _number(value, dtype)
+
+
+def _time(value: pl.Expr, format_: str | None, timezone: str) -> pl.Expr:
+    if format_ is None:
+        day = pl.when(value.str.contains(_DATE)).then(value).str.to_date("%Y-%m-%d", strict=False)
+        return pl.coalesce(readable_time(value, timezone), midnight(day, timezone))
+    if format_ in ("epoch", "epoch_ms"):
+        scale = 1_000_000 if format_ == "epoch" else 1_000
+        return (value.cast(pl.Int64, strict=False) * scale).cast(TIMESTAMP)
+    if "%z" in format_ or "%:z" in format_ or "%#z" in format_:
+        return value.str.to_datetime(format_, time_unit="us", time_zone="UTC", strict=False)
+    return instant(value.str.to_datetime(format_, time_unit="us", strict=False), timezone)
+
+
+def _number(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    if isinstance(dtype, pl.Decimal):
+        # A cast rounds what does not fit the scale: such a value is wider than its type.
+        digits = value.str.extract(r"\.([0-9]*?)0*$", 1).str.len_bytes().fill_null(0)
+        plain = pl.when(value.str.contains(_NUMBER) & (digits <= dtype.scale)).then(value)
+        return plain.str.strip_prefix("+").cast(dtype, strict=False)
+    return value.cast(dtype, strict=False)
+
+
+def prints_back(text: pl.Expr, value: pl.Expr, dtype: pl.DataType, format_: str | None) -> pl.Expr:
+    """Whether a value read from text still says all that the text said; for keys and order_by.
+
+    Numbers: the same digits, but for zeros at the end of a fraction; doubles: at most 15 digits. Dates with a format:
+    the same text. Times: every instant to the microsecond (what ``from_text`` accepts).
+    """
+    if isinstance(dtype, pl.Decimal):
+        return _bare(text) == _bare(value.cast(pl.String))
+    if dtype.is_float():
+        return text.str.count_matches("[0-9]") <= EXACT_DIGITS
+    if dtype.is_integer() or isinstance(dtype, pl.Boolean):
+        return text == value.cast(pl.String)
+    if isinstance(dtype, pl.Date) and format_ is not None:
+        return text == value.dt.strftime(format_)
+    return value.is_not_null()
+
+
+def _bare(number: pl.Expr) -> pl.Expr:
+    return number.str.replace(r"(\.[0-9]*?)0+$", "$1").str.strip_suffix(".")

@@ -1,0 +1,1 @@
+"""Silver tables: whole versions of rows, each committed with its state."""

@@ -1,0 +1,248 @@
+"""Silver tables as Delta: one run is one commit, carrying the run's state and an application transaction.
+
+The state lies in the commit's metadata under ``medallion``; the transaction ``(app_id, bronze n)`` keeps two runs from
+both committing. A table whose newest commit is not ours (RESTORE, OPTIMIZE, VACUUM by other tools) has no state and is
+built again. deltalake never flushes to disk, so after a commit to a local folder the new files and the log entry are
+flushed here: a machine that crashes right after loses the newest version at most, and bronze rebuilds it.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+import polars as pl
+
+from medallion_assets.errors import Conflict, StorageError
+from medallion_assets.lake.ports import TableState
+from medallion_assets.lake.results import Held
+
+if TYPE_CHECKING:
+    import deltalake
+
+__all__ = ["DeltaTable"]
+
+_KEY = "medallion"
+_PRIMITIVES: dict[str, pl.DataType] = {
+    "string": pl.String(), "long": pl.Int64(), "integer": pl.Int32(), "short": pl.Int16(), "byte": pl.Int8(),
+    "float": pl.Float32(), "double": pl.Float64(), "boolean": pl.Boolean(), "binary": pl.Binary(), "date": pl.Date(),
+    "timestamp": pl.Datetime("us", "UTC"), "timestamp_ntz": pl.Datetime("us"),
+}  # fmt: skip
+
+
+class DeltaTable:
+    """The Delta table at ``url``, an absolute folder or a URL. One instance sees one version, refreshed by ``reload``.
+
+    Its own writes move it to the version they made. Raises Conflict SLV-002 when another run committed first,
+    StorageError SLV-003 for a state at or below the table's, SLV-005 when Delta fails otherwise.
+    """
+
+    def __init__(self, url: str, options: Mapping[str, str], app_id: str) -> None:
+        self._url = url
+        self._options = dict(options) or None
+        self._app_id = app_id
+        self._table: deltalake.DeltaTable | None = None
+        self.reload()
+
+    def reload(self) -> None:
+        """See the newest version."""
+        import deltalake
+        from deltalake.exceptions import DeltaError, TableNotFoundError
+
+        try:
+            self._table = deltalake.DeltaTable(self._url, storage_options=self._options)
+        except TableNotFoundError:
+            self._table = None
+        except DeltaError as error:
+            raise self._failed(error) from error
+
+    @property
+    def version(self) -> int | None:
+        return None if self._table is None else self._table.version()
+
+    @property
+    def absorbed(self) -> int | None:
+        """Highest bronze commit of any run of ours, also of runs before a RESTORE."""
+        return None if self._table is None else self._table.transaction_version(self._app_id)
+
+    def state(self) -> TableState | None:
+        """None when there is no table or its newest commit says nothing."""
+        if self._table is None:
+            return None
+        found = self._table.history(1)[0].get(_KEY)
+        return _decoded(found) if isinstance(found, str) else None
+
+    def scan(self, version: int | None = None) -> pl.LazyFrame:
+        """All rows of a version, columns in the table's order, rows in none."""
+        import deltalake
+
+        if self._table is None:
+            raise StorageError("SLV-006", "The table does not exist yet.", where=self._url, fix="run refine first.")
+        table = self._table
+        if version is not None and version != table.version():
+            table = deltalake.DeltaTable(self._url, version=version, storage_options=self._options)
+        schema = _schema(table)
+        paths = table.file_uris()
+        if not paths:
+            return pl.LazyFrame(schema=schema)
+        keys = table.metadata().partition_columns
+        frame = pl.scan_parquet(
+            paths, hive_partitioning=bool(keys), hive_schema={k: pl.String for k in keys} if keys else None,
+            storage_options=self._options, missing_columns="insert", extra_columns="ignore",
+            schema={n: t for n, t in schema.items() if n not in keys}, glob=False,
+        )  # fmt: skip
+        return frame.select(_typed(n, t) if n in keys else pl.col(n) for n, t in schema.items())
+
+    def replace(self, rows: pl.DataFrame, state: TableState, *, partition_by: Sequence[str] = ()) -> int:
+        from deltalake import write_deltalake
+
+        data = rows.select(_storable(name, dtype) for name, dtype in rows.schema.items())
+        self._refuse_older(state)
+        properties = self._properties(state)
+        keys = list(partition_by) or None
+        if self._table is None:
+            with _Failures(self):
+                write_deltalake(
+                    self._url, data, mode="error", partition_by=keys, storage_options=self._options,
+                    commit_properties=properties,
+                )  # fmt: skip
+        else:
+            with _Failures(self):
+                write_deltalake(
+                    self._table, data, mode="overwrite", schema_mode="overwrite", partition_by=keys,
+                    commit_properties=properties,
+                )  # fmt: skip
+        return self._committed()
+
+    def advance(self, state: TableState) -> int:
+        self._refuse_older(state)
+        if self._table is None:
+            raise StorageError("SLV-006", "The table does not exist yet.", where=self._url, fix="run refine first.")
+        with _Failures(self):
+            self._table.create_write_transaction(
+                [], "append", self._table.schema(), partition_by=self._table.metadata().partition_columns,
+                commit_properties=self._properties(state),
+            )  # fmt: skip
+        return self._committed()
+
+    def _committed(self) -> int:
+        before = None if self._table is None else set(self._table.file_uris())
+        self.reload()
+        if self._table is None:
+            raise StorageError("SLV-005", "The table is gone right after a commit.", where=self._url)
+        _flush(self._url, self._table, before or set())
+        return self._table.version()
+
+    def _refuse_older(self, state: TableState) -> None:
+        absorbed, own = self.absorbed, self.state()
+        if absorbed is None:
+            return
+        same = own is not None and own.bronze_n == absorbed and own.intent == state.intent
+        if state.bronze_n < absorbed or (same and state.bronze_n == absorbed):
+            raise StorageError(
+                "SLV-003", f"The table has absorbed bronze commit {absorbed}; a run up to {state.bronze_n} is too late.",
+                where=self._url, fix="run refine again; it reads the newest commits.",
+            )  # fmt: skip
+
+    def _properties(self, state: TableState) -> "deltalake.CommitProperties":
+        import deltalake
+
+        return deltalake.CommitProperties(
+            custom_metadata={_KEY: json.dumps(asdict(state), sort_keys=True, separators=(",", ":"))},
+            app_transactions=[deltalake.Transaction(self._app_id, state.bronze_n)],
+            max_commit_retries=0,
+        )
+
+    def _failed(self, error: Exception) -> StorageError:
+        what = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return StorageError("SLV-005", f"Delta: {what}", where=self._url)
+
+    def conflict(self) -> Conflict:
+        """Another run was first."""
+        return Conflict(
+            "SLV-002", "Another run committed to the table first.", where=self._url, fix="run again; nothing is lost."
+        )
+
+
+class _Failures:
+    """Errors of Delta as ours: a lost race is a Conflict."""
+
+    def __init__(self, table: DeltaTable) -> None:
+        self._table = table
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        from deltalake.exceptions import CommitFailedError, DeltaError
+
+        if isinstance(error, CommitFailedError):
+            raise self._table.conflict() from error
+        if isinstance(error, DeltaError):
+            if "already exists" in str(error):
+                raise self._table.conflict() from error
+            raise self._table._failed(error) from error
+
+
+def _decoded(text: str) -> TableState:
+    found = json.loads(text)
+    return TableState(**{**found, "held": tuple(Held(**h) for h in found["held"])})
+
+
+def _storable(name: str, dtype: pl.DataType) -> pl.Expr:
+    """A column as a type that Delta has and every reader knows. Times of day and nothing-but-nulls become text."""
+    column = pl.col(name)
+    wider: dict[type[pl.DataType], pl.DataType] = {
+        pl.UInt8: pl.Int16(), pl.UInt16: pl.Int32(), pl.UInt32: pl.Int64(), pl.UInt64: pl.Decimal(20, 0),
+        pl.Time: pl.String(), pl.Null: pl.String(), pl.Duration: pl.Int64(),
+    }  # fmt: skip
+    kind = type(dtype)
+    if kind in wider:
+        return column.cast(wider[kind])
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
+        return column.dt.convert_time_zone("UTC").cast(pl.Datetime("us", "UTC"))
+    return column
+
+
+def _schema(table: "deltalake.DeltaTable") -> dict[str, pl.DataType]:
+    fields: list[Mapping[str, object]] = json.loads(table.schema().to_json())["fields"]
+    return {str(f["name"]): _polars_type(str(f["type"])) for f in fields}
+
+
+def _polars_type(name: str) -> pl.DataType:
+    if name.startswith("decimal("):
+        precision, scale = name[8:-1].split(",")
+        return pl.Decimal(int(precision), int(scale))
+    return _PRIMITIVES[name]
+
+
+def _typed(name: str, dtype: pl.DataType) -> pl.Expr:
+    """A partition value, which is text in the path."""
+    text = pl.col(name)
+    if isinstance(dtype, pl.Boolean):
+        return pl.when(text.is_not_null()).then(text == "true").alias(name)
+    if isinstance(dtype, pl.Datetime):
+        return text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us").dt.replace_time_zone("UTC").alias(name)
+    return text.cast(dtype).alias(name)
+
+
+def _flush(url: str, table: "deltalake.DeltaTable", before: Iterable[str]) -> None:
+    """Files of the newest version and its log entry, then their folders, on a local file system."""
+    if not url.startswith("/"):
+        return
+    known = set(before)
+    log = Path(url) / "_delta_log" / f"{table.version():020d}.json"
+    new = [Path(_local(uri)) for uri in table.file_uris() if uri not in known]
+    for path in (*new, log, *sorted({p.parent for p in (*new, log)}), Path(url)):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _local(uri: str) -> str:
+    return unquote(uri.removeprefix("file://")) if uri.startswith("file://") else uri
