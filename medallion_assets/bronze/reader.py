@@ -1,0 +1,147 @@
+"""Bronze rows as lazy frames: exactly the parts that commits name, verified first; folders are never listed.
+
+Every frame has the columns of the loads (first-seen order, as the source spells them), then the address of each row:
+``_commit`` (Int64), ``_part`` (Int64, the part's ordinal in its load) and ``_row`` (Int64, 0-based in the part).
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from medallion_assets.bronze.verify import Fault, Verified, require, verify
+from medallion_assets.errors import Corrupt, StorageError
+from medallion_assets.lake.manifest import Column, Commit, Load, Part
+from medallion_assets.lake.ports import Store
+
+__all__ = ["ADDRESS", "Fault", "Verified", "frames", "quarantined", "scan", "verify"]
+
+ADDRESS = ("_commit", "_part", "_row")
+_QUARANTINE = pl.Schema(
+    {"reason": pl.String(), "detail": pl.String(), "file": pl.String(), "line": pl.Int64(), "raw": pl.String()}
+)
+_AT = "_row"  # the scan's own row index, before it becomes the address
+
+
+def frames(
+    store: Store, path: str, commits: Sequence[Commit], verified: Verified | None = None
+) -> Iterator[tuple[Commit, pl.LazyFrame]]:
+    """One frame a load with the load's own columns and types; verified when it is its turn.
+
+    Joining many of them with ``pl.concat`` is slow (seconds for a thousand): use ``scan`` where the types agree.
+    Raises Corrupt (BRZ-010 to BRZ-012).
+    """
+    for commit in commits:
+        require(store, path, [commit], verified)
+        yield commit, _scan(store, path, [commit])
+
+
+def scan(store: Store, path: str, commits: Sequence[Commit], verified: Verified | None = None) -> pl.LazyFrame:
+    """All rows of these loads, in the order of ``commits``, parts and positions; a column that a load lacks is null.
+
+    Raises Corrupt (BRZ-010 to BRZ-012), and StorageError BRZ-013 when a column has different types in two loads:
+    then use ``frames`` and decide on a common type.
+    """
+    _require_one_type(path, commits)
+    require(store, path, commits, verified)
+    return _scan(store, path, commits)
+
+
+def quarantined(store: Store, path: str, load: Load) -> pl.DataFrame:
+    """The rows that the source refused: reason, detail, file, line (Int64) and raw, in source order.
+
+    Raises Corrupt (BRZ-010 to BRZ-012).
+    """
+    if load.quarantine is None:
+        return pl.DataFrame(schema=_QUARANTINE)
+    fault = Verified().check(store, path, load.quarantine)
+    if fault is not None:
+        raise Corrupt(fault.code, f"{fault.path} {fault.what}.", where=store.url(path))
+    rows = pl.read_parquet(_location(store, path, load.quarantine), glob=False, hive_partitioning=False)
+    return rows.select(_QUARANTINE.names())
+
+
+def _scan(store: Store, path: str, commits: Sequence[Commit]) -> pl.LazyFrame:
+    parts = [(commit.n, part) for commit in commits for part in commit.load.parts]
+    if not parts:
+        return pl.LazyFrame(schema=dict.fromkeys(_names(commits), pl.String) | dict.fromkeys(ADDRESS, pl.Int64))
+    sources = [_location(store, path, part) for _, part in parts]
+    rows = pl.scan_parquet(
+        sources,  # type: ignore[arg-type] # a list of paths or a list of bytes, never mixed
+        schema=_types(commits, sources),
+        missing_columns="insert",
+        row_index_name=_AT,
+        hive_partitioning=False,
+        glob=False,
+    )
+    return _addressed(rows, parts)
+
+
+def _addressed(rows: pl.LazyFrame, parts: Sequence[tuple[int, Part]]) -> pl.LazyFrame:
+    """Turn the index over all parts into commit, part and position.
+
+    One scan of all files with arithmetic on its index, because a concatenation of a thousand scans takes seconds.
+    """
+    columns = pl.exclude(_AT)
+    if len(parts) == 1:
+        n, part = parts[0]
+        address = (pl.lit(n, pl.Int64), pl.lit(part.ordinal, pl.Int64), pl.col(_AT).cast(pl.Int64))
+        return rows.select(columns, *(e.alias(name) for e, name in zip(address, ADDRESS, strict=True)))
+    start = pl.Series([0, *(part.rows for _, part in parts[:-1])], dtype=pl.Int64).cum_sum()
+    number = pl.Series([n for n, _ in parts], dtype=pl.Int64)
+    ordinal = pl.Series([part.ordinal for _, part in parts], dtype=pl.Int64)
+
+    def locate(index: pl.Series) -> pl.Series:
+        index = index.cast(pl.Int64)
+        at = start.search_sorted(index, side="right").cast(pl.Int64) - 1
+        found = (number.gather(at), ordinal.gather(at), index - start.gather(at))
+        return pl.DataFrame(dict(zip(ADDRESS, found, strict=True))).to_struct()
+
+    struct = pl.Struct(dict.fromkeys(ADDRESS, pl.Int64))
+    located = pl.col(_AT).map_batches(locate, return_dtype=struct, is_elementwise=True)
+    return rows.select(columns, located.alias(_AT)).unnest(_AT)
+
+
+def _types(commits: Sequence[Commit], sources: Sequence[str | bytes]) -> pl.Schema:
+    """The union of the loads' columns with their Polars types, read from as few footers as will do.
+
+    Loads with one schema have one set of types; within a load a later part may hold columns that the first lacks.
+    """
+    wanted = dict.fromkeys(_names(commits))
+    found: dict[str, pl.DataType] = {}
+    done: set[tuple[Column, ...]] = set()
+    rest = iter(sources)
+    for commit in commits:
+        names = {c.name for c in commit.load.schema}
+        for source in [next(rest) for _ in commit.load.parts]:
+            if commit.load.schema in done or names <= found.keys():
+                break
+            footer = pl.scan_parquet(source, glob=False, hive_partitioning=False).collect_schema()
+            found = {**footer, **found}
+        done.add(commit.load.schema)
+    return pl.Schema({name: found.get(name, pl.String()) for name in wanted})
+
+
+def _names(commits: Sequence[Commit]) -> list[str]:
+    return list(dict.fromkeys(c.name for commit in commits for c in commit.load.schema))
+
+
+def _require_one_type(path: str, commits: Sequence[Commit]) -> None:
+    first: dict[str, tuple[str, int]] = {}
+    for commit in commits:
+        for column in commit.load.schema:
+            type_, n = first.setdefault(column.name, (column.type, commit.n))
+            if type_ != column.type:
+                raise StorageError(
+                    "BRZ-013",
+                    f"Column {column.name!r} is {type_} in commit {n} and {column.type} in commit {commit.n}.",
+                    where=path,
+                    fix="Give the column a type under `columns` in the intent.",
+                )
+
+
+def _location(store: Store, path: str, part: Part) -> str | bytes:
+    """What Polars can read: a local path, or the bytes where the store is not a folder."""
+    whole = f"{path}/{part.path}"
+    url = store.url(whole)
+    return url if Path(url).is_absolute() else store.get(whole)
