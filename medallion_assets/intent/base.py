@@ -40,6 +40,7 @@ __all__ = [
     "canonical_type",
     "refusal",
     "shown",
+    "text_of",
     "thaw",
 ]
 
@@ -111,7 +112,8 @@ def _wrong(expected: str, given: object, fix: str = "") -> PydanticCustomError:
     return refusal("INT-006", f"{shown(given)} is not {expected}.", fix or f"write {expected}.")
 
 
-def _text(given: object) -> str:
+def text_of(given: object) -> str:
+    """Text as typed. Raises a validation error (INT-006, INT-008) for a null, a list or a mapping."""
     match given:
         case Plain(value=None):
             raise _null("text", given)
@@ -156,7 +158,7 @@ def _scalar(given: object) -> str | int | float | bool:
 
 
 _ANY_SCALAR = {"type": ["string", "number", "boolean"]}
-Text = Annotated[str, BeforeValidator(_text), WithJsonSchema(_ANY_SCALAR)]
+Text = Annotated[str, BeforeValidator(text_of), WithJsonSchema(_ANY_SCALAR)]
 """Text, kept as typed: ``007``, ``1.10``, ``true`` and ``2022-11-28`` stay these characters."""
 Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})]
 Int = Annotated[int, BeforeValidator(_int), WithJsonSchema({"type": "integer"})]
@@ -172,7 +174,7 @@ _NAME = re.compile(r"[a-z0-9_]{1,128}\Z")
 
 
 def _name(given: object) -> str:
-    text = _text(given)
+    text = text_of(given)
     if _NAME.match(text):
         return text
     suggestion = re.sub(r"[^a-z0-9_]+", "_", text.lower()).strip("_")[:128]
@@ -374,7 +376,7 @@ def _type_fix(asked: str) -> str:
 
 
 def _type_name(given: object) -> str:
-    return canonical_type(_text(given))
+    return canonical_type(text_of(given))
 
 
 TypeName = Annotated[str, BeforeValidator(_type_name), WithJsonSchema({"type": "string", "examples": list(_TYPES)})]

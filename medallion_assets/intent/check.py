@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from medallion_assets.intent.base import (
     Columns,
@@ -83,7 +83,7 @@ def _bound(given: object) -> int | float | str:
     raise refusal("INT-006", f"{shown(given)} is not a bound.", "write a number, or a date or time as text.")
 
 
-Bound = Annotated[int | float | str, BeforeValidator(_bound)]
+Bound = Annotated[int | float | str, BeforeValidator(_bound), WithJsonSchema({"type": ["number", "string"]})]
 
 
 class Range(RowRule):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from medallion_assets.intent.base import (
     Bare,
@@ -26,6 +26,7 @@ from medallion_assets.intent.base import (
     TypeName,
     refusal,
     shown,
+    text_of,
 )
 from medallion_assets.intent.calendar import check_cadence, check_cron, check_timezone
 from medallion_assets.intent.check import Check
@@ -114,8 +115,7 @@ class Retention(Spec):
 def _tags(given: object) -> object:
     if isinstance(given, Mapping):
         return given
-    names = given if isinstance(given, list | tuple) else [given]
-    return {name.text if isinstance(name, Plain) else str(name): "" for name in names}
+    return {text_of(name): "" for name in (given if isinstance(given, list | tuple) else (given,))}
 
 
 def _version(given: object) -> object:
@@ -128,7 +128,7 @@ def _version(given: object) -> object:
 class Intent(Spec):
     """One dataset. ``name`` is ``system.table``."""
 
-    version: Annotated[Literal[1], BeforeValidator(_version)] = 1
+    version: Annotated[Literal[1], BeforeValidator(_version), WithJsonSchema({"const": 1})] = 1
     enabled: Flag = True
     system: Name
     table: Name
@@ -138,7 +138,11 @@ class Intent(Spec):
     """Default: table."""
     description: Text | None = None
     owners: Many[Text] = ()
-    tags: Annotated[Map[Text], BeforeValidator(_tags)] = Field(default_factory=dict)
+    tags: Annotated[
+        Map[Text],
+        BeforeValidator(_tags),
+        WithJsonSchema({"type": ["object", "array", "string"], "items": {"type": "string"}}),
+    ] = Field(default_factory=dict)
     meta: JsonMap = Field(default_factory=dict)
     classification: Literal["public", "internal", "confidential", "restricted"] = "internal"
     source: Source | None = None

@@ -55,12 +55,7 @@ class MapOf:
     value: "Shape"
 
 
-@dataclass(frozen=True)
-class AnyOf:
-    shapes: tuple["Shape", ...]
-
-
-Shape: TypeAlias = Scalars | Choice | Mapped | Union_ | ListOf | MapOf | AnyOf
+Shape: TypeAlias = Scalars | Choice | Mapped | Union_ | ListOf | MapOf
 
 
 def field_shape(field: FieldInfo) -> Shape:
@@ -84,8 +79,8 @@ def _shape(annotation: Any, metadata: Sequence[object] = ()) -> Shape:
 def _plain_shape(annotation: Any, bare: str | None) -> Shape:
     origin, args = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
-        shapes = tuple(_shape(arg) for arg in args if arg is not type(None))
-        return shapes[0] if len(shapes) == 1 else AnyOf(shapes)
+        (inner,) = (arg for arg in args if arg is not type(None))
+        return _shape(inner)
     if origin is Literal:
         return Choice(args)
     if origin is tuple:
@@ -94,15 +89,7 @@ def _plain_shape(annotation: Any, bare: str | None) -> Shape:
         return MapOf(_shape(args[1]))
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return Mapped(annotation, bare)
-    return Scalars(_PYTHON[annotation])
-
-
-_PYTHON: Mapping[object, Mapping[str, object]] = {
-    str: {"type": "string"},
-    bool: {"type": "boolean"},
-    int: {"type": "integer"},
-    float: {"type": "number"},
-}
+    raise AssertionError(f"{annotation} has no shape: give it WithJsonSchema")
 
 
 @dataclass(frozen=True)

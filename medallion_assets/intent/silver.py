@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 
 from medallion_assets.intent.base import (
     Columns,
@@ -18,10 +18,12 @@ from medallion_assets.intent.base import (
     Text,
     refusal,
     shown,
+    text_of,
 )
 from medallion_assets.intent.tagged import Tagged, did_you_mean
 
 __all__ = [
+    "MEANINGS",
     "SPELLINGS",
     "DerivedEvent",
     "Event",
@@ -74,12 +76,11 @@ class Keyed(SilverBase):
     on_tie: Literal["keep", "fail"] = "keep"
 
 
-def _ignore_nulls(given: object) -> bool | tuple[object, ...]:
-    if isinstance(given, Plain) and isinstance(given.value, bool):
-        return given.value
-    if isinstance(given, bool | tuple):
-        return given
-    return tuple(given) if isinstance(given, list) else (given,)
+def _ignore_nulls(given: object) -> bool | tuple[str, ...]:
+    value = given.value if isinstance(given, Plain) else given
+    if isinstance(value, bool):
+        return value
+    return tuple(text_of(name) for name in (given if isinstance(given, list | tuple) else (given,)))
 
 
 class Stateful(Keyed):
@@ -88,7 +89,11 @@ class Stateful(Keyed):
     delete_mode: Literal["ignore", "tombstone", "hard_delete", "erase"] = "hard_delete"
     max_delete_fraction: Fraction = 0.5
     erase_absent: Flag = False
-    ignore_nulls: Annotated[bool | tuple[Text, ...], BeforeValidator(_ignore_nulls)] = False
+    ignore_nulls: Annotated[
+        bool | tuple[str, ...],
+        BeforeValidator(_ignore_nulls),
+        WithJsonSchema({"type": ["boolean", "string", "array"], "items": {"type": "string"}}),
+    ] = False
     """A null means "not supplied": for every attribute, or for these."""
 
 
@@ -158,6 +163,18 @@ SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "profile": tuple(_PROFILES),
 }
 """Keys that may stand for ``model``, with their values."""
+
+
+MEANINGS: tuple[tuple[tuple[tuple[str, str], ...], str], ...] = (
+    *(
+        ((("entity_kind", kind), ("history_mode", history)), model)
+        for kind in ("state", "derived_state")
+        for history, model in _HISTORY.items()
+    ),
+    *(((("entity_kind", kind),), model) for kind, model in _KINDS.items()),
+    *(((("profile", profile),), model) for profile, model in _PROFILES.items()),
+)
+"""What keys and values, without ``model``, mean which model."""
 
 
 def _resolve(data: Mapping[str, object]) -> Mapping[str, object]:

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from medallion_assets.intent.api import Api
 from medallion_assets.intent.base import (
@@ -102,7 +102,7 @@ class Excel(Spec):
     """A sheet of a workbook."""
 
     type: Literal["excel"]
-    sheet: Annotated[str | int, BeforeValidator(_sheet)] = 0
+    sheet: Annotated[str | int, BeforeValidator(_sheet), WithJsonSchema({"type": ["string", "integer"]})] = 0
     """Name, or number from 0."""
     range: Text | None = None
     """Cells, like ``A3:F200``."""
@@ -223,7 +223,9 @@ def _function(given: object) -> str:
     raise refusal("INT-010", f"{shown(given)} does not name a function.", "write `package.module:function`.")
 
 
-FunctionName = Annotated[str, BeforeValidator(_function)]
+FunctionName = Annotated[
+    str, BeforeValidator(_function), WithJsonSchema({"type": "string", "pattern": r"^[\w.]+:\w+$"})
+]
 
 
 class Python(SourceBase):
@@ -240,7 +242,9 @@ def _dataset(given: object) -> str:
     raise refusal("INT-010", f"{shown(given)} does not name a dataset.", "write `system.table` of another intent.")
 
 
-DatasetName = Annotated[str, BeforeValidator(_dataset)]
+DatasetName = Annotated[
+    str, BeforeValidator(_dataset), WithJsonSchema({"type": "string", "pattern": r"^[a-z0-9_]+\.[a-z0-9_]+$"})
+]
 
 
 class Bronze(SourceBase):

@@ -1,8 +1,8 @@
 """Template fields in paths, params, headers and bodies: ``{run_date:%Y/%m/%d}``, ``{window_start:epoch}``.
 
-``{{`` and ``}}`` stand for braces; references (``${env:…}``) are left as they are. A field is ``run_date`` (bare: ISO date), ``window_start`` or ``window_end`` (bare:
-ISO 8601 in UTC with ``Z``; ``:epoch`` whole seconds, ``:epoch_ms`` milliseconds) or ``tenant``. A strftime format is
-applied to the local time of the dataset's time zone.
+``{{`` and ``}}`` stand for braces; references (``${env:…}``) are left as they are. A field is ``run_date`` (bare: ISO
+date), ``window_start`` or ``window_end`` (bare: ISO 8601 in UTC with ``Z``; ``:epoch`` whole seconds, ``:epoch_ms``
+milliseconds) or ``tenant``. A strftime format is applied to the local time of the dataset's time zone.
 """
 
 import re
