@@ -67,7 +67,7 @@ def intact(asked: Asked, faults: Sequence[str], *, parts: int, rows: int, bytes:
         return _result(asked, passed=True, summary=summary, facts=facts)
     more = f" and {len(faults) - SAMPLE} more" if len(faults) > SAMPLE else ""
     named = f"{'; '.join(faults[:SAMPLE])}{more}"
-    return failed(asked, f"{named}. Fix: restore the part, or load the partition again with --force.", facts)
+    return failed(asked, f"{named}. Fix: restore the part, or load the partition again: damaged parts are replaced.", facts)
 
 
 def unjudged(asked: Asked, column: str, columns: Sequence[str]) -> CheckResult:

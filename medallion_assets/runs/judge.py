@@ -1,7 +1,12 @@
-"""Ask rules about one frame: counts first, in one streaming run, then a few failing keys of the rules that failed."""
+"""Ask rules about one frame: counts first, in streaming runs, then a few failing keys of the rules that failed.
 
-from collections.abc import Mapping, Sequence
+What must see all rows of a key at once sees a share of the keys at a time, so memory does not grow with the table.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import narwhals as nw
 import polars as pl
@@ -13,7 +18,7 @@ from medallion_assets.checks.verdict import SAMPLE, Asked, counted, sample, unju
 from medallion_assets.intent.check import Check, InSet, NotNull, Range, Regex, RowRule, Unique
 from medallion_assets.lake.results import CheckResult
 
-__all__ = ["Question", "Subject", "answer", "intervals", "keys", "rules"]
+__all__ = ["Question", "Share", "Subject", "answer", "intervals", "keys", "rules"]
 
 _Frame = nw.LazyFrame[pl.LazyFrame]
 _AT_SOURCE = "correct these rows where they come from and load the partition again."
@@ -33,6 +38,8 @@ class Subject:
     pii: frozenset[str] = frozenset()
     present: nw.Expr | None = None
     """Rows that ``unique`` is about; None: all."""
+    rows_at_once: int = 2_000_000
+    """How many rows a question about keys looks at together: bounds memory."""
     within: tuple[str, ...] = ()
     """Columns that part the table: ``unique`` holds inside each part."""
 
@@ -43,12 +50,20 @@ class Question:
 
     asked: Asked
     must_be: str
+    shares: Sequence["Share"]
+    """Each row of the table is in one of them."""
+    threshold: float = 0.0
+    fix: str = _AT_SOURCE
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a question counts and shows of some of the rows."""
+
     failing: _Frame
     """One row; ``failing`` counts the rows that break the rule, other columns are further facts."""
     broken: _Frame
     """Rows or keys that break the rule, with the columns to show."""
-    threshold: float = 0.0
-    fix: str = _AT_SOURCE
 
 
 def rules(subject: Subject, asked: Sequence[tuple[Asked, Check]]) -> tuple[list[Question], dict[str, CheckResult]]:
@@ -59,62 +74,88 @@ def rules(subject: Subject, asked: Sequence[tuple[Asked, Check]]) -> tuple[list[
     questions: list[Question] = []
     verdicts: dict[str, CheckResult] = {}
     frame = nw.from_native(subject.frame)
+    present = subject.frame if subject.present is None else frame.filter(subject.present).to_native()
     for question, rule in asked:
         columns = rule.columns if isinstance(rule, NotNull | Range | Regex | InSet | Unique) else ()
         absent = next((column for column in columns if column not in subject.types), None)
         if absent is not None:
             verdicts[question.name] = unjudged(question, absent, list(subject.types))
         elif isinstance(rule, Unique):
-            present = frame if subject.present is None else frame.filter(subject.present)
-            repeated = duplicates(present, list(dict.fromkeys([*rule.columns, *subject.within])))
-            questions.append(_repeated(question, ", ".join(rule.columns), repeated, _AT_SOURCE))
+            within = list(dict.fromkeys([*rule.columns, *subject.within]))
+            shares = [_repeated(share, within) for share in _by_keys(subject, within, present)]
+            questions.append(Question(question, _alone(rule.columns), shares))
         else:
             breaks = violation(rule, subject.types)
             shown = frame.filter(breaks).select(*dict.fromkeys([*subject.shown, *columns]))
-            counts = frame.select(failing=breaks.sum())
+            share = Share(frame.select(failing=breaks.sum()), shown)
             threshold = rule.threshold if isinstance(rule, RowRule) else 0.0
-            questions.append(Question(question, meaning(rule), counts, shown, threshold))
+            questions.append(Question(question, meaning(rule), [share], threshold))
     return questions, verdicts
 
 
 def keys(subject: Subject, asked: Asked, columns: Sequence[str]) -> Question:
     """Whether at most one row has each value of ``columns``."""
-    repeated = duplicates(nw.from_native(subject.frame), columns)
-    return _repeated(asked, ", ".join(columns), repeated, _IMPOSSIBLE)
+    shares = [_repeated(share, columns) for share in _by_keys(subject, columns)]
+    return Question(asked, _alone(columns), shares, fix=_IMPOSSIBLE)
 
 
 def intervals(subject: Subject, asked: Asked, columns: Sequence[str]) -> Question:
     """Whether the versions of each key are not empty, do not overlap, and say rightly which one is current."""
-    wrong = interval_faults(nw.from_native(subject.frame), columns)
-    counts = wrong.select(
-        failing=nw.len(), empty=nw.col("empty").sum(), overlaps=nw.col("overlaps").sum(), flag=nw.col("flag").sum()
-    )
-    must_be = "not empty, not overlapping, current only while open"
-    return Question(asked, must_be, counts, wrong, fix=_IMPOSSIBLE)
+    must_be = "versions not empty, not overlapping, current only while open"
+    shares = [_wrong_intervals(share, columns) for share in _by_keys(subject, columns)]
+    return Question(asked, must_be, shares, fix=_IMPOSSIBLE)
 
 
 def answer(subject: Subject, questions: Sequence[Question]) -> dict[str, CheckResult]:
     """Verdicts by name."""
-    counts = pl.collect_all([q.failing.to_native() for q in questions], engine="streaming")
-    facts = [{name: int(value or 0) for name, value in count.row(0, named=True).items()} for count in counts]
-    failed = [q for q, fact in zip(questions, facts, strict=True) if fact["failing"]]
-    samples = pl.collect_all([q.broken.head(SAMPLE).to_native() for q in failed], engine="streaming")
-    shown = {q.asked.name: sample(s.to_dicts(), subject.pii) for q, s in zip(failed, samples, strict=True)}
-    return {
-        q.asked.name: counted(
-            q.asked,
-            rows=subject.rows,
-            failing=fact["failing"],
-            must_be=q.must_be,
-            threshold=q.threshold,
-            shown=shown.get(q.asked.name, ""),
-            facts={name: number for name, number in fact.items() if name != "failing"},
-            fix=q.fix,
-        )
-        for q, fact in zip(questions, facts, strict=True)
-    }
+    facts = {q.asked.name: Counter[str]() for q in questions}
+    shown = {q.asked.name: "" for q in questions}
+    for turn in zip_longest(*([(q.asked.name, share) for share in q.shares] for q in questions)):
+        now = [share for share in turn if share is not None]
+        counts = pl.collect_all([share.failing.to_native() for _, share in now], engine="streaming")
+        for (name, share), count in zip(now, counts, strict=True):
+            numbers = {fact: int(value or 0) for fact, value in count.row(0, named=True).items()}
+            facts[name].update(numbers)
+            if numbers["failing"] and not shown[name]:
+                first = share.broken.head(SAMPLE).to_native().collect(engine="streaming")
+                shown[name] = sample(first.to_dicts(), subject.pii)
+    return {q.asked.name: _verdict(q, subject.rows, facts[q.asked.name], shown[q.asked.name]) for q in questions}
 
 
-def _repeated(asked: Asked, columns: str, repeated: _Frame, fix: str) -> Question:
-    counts = repeated.select(failing=nw.col(ROWS).sum(), repeated_keys=nw.len())
-    return Question(asked, f"no other row with the same {columns}", counts, repeated.drop(ROWS), fix=fix)
+def _verdict(question: Question, rows: int, facts: Mapping[str, int], shown: str) -> CheckResult:
+    return counted(
+        question.asked,
+        rows=rows,
+        failing=facts["failing"],
+        must_be=question.must_be,
+        threshold=question.threshold,
+        shown=shown,
+        facts={name: number for name, number in facts.items() if name != "failing"},
+        fix=question.fix,
+    )
+
+
+def _by_keys(subject: Subject, columns: Sequence[str], some: pl.LazyFrame | None = None) -> Iterator[pl.LazyFrame]:
+    """The frame, or ``some`` of its rows, in shares of about ``rows_at_once``; all rows of a key are in one share."""
+    frame = subject.frame if some is None else some
+    shares = -(-subject.rows // subject.rows_at_once) or 1
+    if shares == 1:
+        yield frame
+        return
+    share = pl.struct(columns).hash() % shares
+    yield from (frame.filter(share == number) for number in range(shares))
+
+
+def _repeated(frame: pl.LazyFrame, columns: Sequence[str]) -> Share:
+    repeated = duplicates(nw.from_native(frame), columns)
+    return Share(repeated.select(failing=nw.col(ROWS).sum(), repeated_keys=nw.len()), repeated.drop(ROWS))
+
+
+def _wrong_intervals(frame: pl.LazyFrame, columns: Sequence[str]) -> Share:
+    wrong = interval_faults(nw.from_native(frame), columns)
+    kinds = {kind: nw.col(kind).sum() for kind in ("empty", "overlaps", "flag")}
+    return Share(wrong.select(failing=nw.len(), **kinds), wrong)
+
+
+def _alone(columns: Sequence[str]) -> str:
+    return f"no other row with the same {', '.join(columns)}"

@@ -1,10 +1,13 @@
 """Many rules asked about one frame: every one answered once, with counts and with the keys that fail."""
 
+from dataclasses import replace
+
 import narwhals as nw
 import polars as pl
 
 from medallion_assets.checks.verdict import Asked
 from medallion_assets.intent.check import NotNull, Range, Unique
+from medallion_assets.lake.results import CheckResult
 from medallion_assets.runs.judge import Subject, answer, intervals, keys, rules
 
 ROWS = pl.LazyFrame(
@@ -84,6 +87,20 @@ def test_keys_and_intervals_are_questions_like_rules() -> None:
     assert verdicts["intervals"].facts["empty"] == 1
     assert verdicts["intervals"].facts["overlaps"] == 1
     assert "the model rules this out" in verdicts["intervals"].summary
+
+
+def test_a_share_of_the_keys_at_a_time_gives_the_same_verdicts() -> None:
+    at_once, by_shares = (replace(subject(), rows_at_once=rows) for rows in (100, 2))
+
+    def verdicts(about: Subject) -> dict[str, CheckResult]:
+        rule = (asked("email"), Unique(rule="unique", columns=("email",)))
+        questions, _ = rules(about, [rule])
+        return answer(about, [*questions, keys(about, asked("keys"), ("age",))])
+
+    assert {n: v.facts["failing"] for n, v in verdicts(by_shares).items()} == {"email": 4, "keys": 0}
+    assert {n: (v.passed, v.facts["failing"]) for n, v in verdicts(by_shares).items()} == {
+        n: (v.passed, v.facts["failing"]) for n, v in verdicts(at_once).items()
+    }
 
 
 def test_a_frame_without_rows_keeps_every_rule() -> None:

@@ -1,0 +1,262 @@
+"""The third verb: judge what was written, by every check of the plan, each exactly once and under its planned name.
+
+Rows are counted by streaming queries; only verdicts and a few failing keys come back. Nothing here raises because
+data is bad: a check that cannot be judged has failed and says why.
+"""
+
+from collections.abc import Mapping, Sequence
+from operator import eq
+
+import narwhals as nw
+import polars as pl
+
+from medallion_assets.bronze.commit import CommitLog
+from medallion_assets.bronze.decide import EMPTY, follow
+from medallion_assets.bronze.reader import ADDRESS, Verified, frames, verify
+from medallion_assets.checks.drift import Change, Loaded, Named, since_contract, since_previous
+from medallion_assets.checks.reconcile import Account, discrepancies
+from medallion_assets.checks.verdict import Asked, accounted, drifted, failed, intact
+from medallion_assets.intent.check import Check
+from medallion_assets.intent.load import Cdc, Incremental
+from medallion_assets.lake.manifest import Column, Commit, Head
+from medallion_assets.lake.ports import Store, Table
+from medallion_assets.lake.results import CheckResult, Refined
+from medallion_assets.lake.window import Partition
+from medallion_assets.plan.model import CheckPlan, ColumnPlan, DatasetPlan, SilverPlan
+from medallion_assets.runs.judge import Subject, answer, intervals, keys, rules
+from medallion_assets.silver.columns import BRONZE_PART, FROM, IS_CURRENT, IS_DELETED, LOAD_DATE, RUN_DATE
+from medallion_assets.silver.text import from_text
+from medallion_assets.silver.types import sql_type
+
+__all__ = ["verify_bronze", "verify_silver"]
+
+
+def verify_bronze(
+    plan: DatasetPlan, partition: Partition, *, store: Store, head: Head | None = None, verified: Verified | None = None
+) -> tuple[CheckResult, ...]:
+    """Verdicts on one partition's live loads, in the order of ``plan.checks``.
+
+    ``head`` spares reading the log again for each of many partitions, ``verified`` the parts for the next step.
+    Where a part is not the one that was committed, no rule is asked about its rows: those checks fail with it.
+    Raises Corrupt, StorageError when the commit log itself cannot be read; ConfigError CHK-001, CHK-003.
+    """
+    verified = Verified() if verified is None else verified
+    head = head or CommitLog(store, plan.bronze.path).head()
+    commits = [commit for commit in head.live if commit.load.window == partition.window]
+    asked = {check.name: _asked(check, partition.key) for check in plan.checks}
+    if not commits:
+        nothing = f"nothing is committed for {partition.key}. Fix: load it with `medallion run {plan.name}`."
+        return tuple(failed(question, nothing) for question in asked.values())
+    faults = [
+        f"{fault.path} {fault.what}"
+        for commit in commits
+        for fault in verify(store, plan.bronze.path, commit.load, verified)
+    ]
+    verdicts = {"checksum": intact(asked["checksum"], faults, **_size(commits))}
+    verdicts["schema_drift"] = _bronze_drift(plan, asked["schema_drift"], commits[-1], head)
+    ruled = [(asked[check.name], check.rule) for check in plan.checks if check.rule is not None]
+    if faults:
+        verdicts |= {a.name: failed(a, "not judged: the rows are not those committed; see checksum.") for a, _ in ruled}
+    elif ruled:
+        verdicts |= _bronze_rules(plan, list(frames(store, plan.bronze.path, commits, verified)), ruled)
+    return tuple(verdicts[check.name] for check in plan.checks)
+
+
+def verify_silver(
+    plan: DatasetPlan,
+    silver: SilverPlan,
+    refined: Refined,
+    *,
+    store: Store,
+    table: Table,
+    references: Mapping[str, Table],  # noqa: ARG001 - part of the verb; plans with a rule `references` are refused
+) -> tuple[CheckResult, ...]:
+    """Verdicts on a silver table as ``refined`` left it, in the order of ``silver.checks``; ``store`` is bronze's.
+
+    A rule that moved rows (drop, quarantine) has its verdict from the refine, which saw them.
+    Raises Corrupt, StorageError when the commit log or the table cannot be read; ConfigError CHK-001, CHK-003.
+    """
+    held = {load.n for load in refined.held}
+    head = _head_at(CommitLog(store, plan.bronze.path), refined.bronze_n)
+    live = [commit for commit in head.live if commit.n not in held]
+    frame = table.scan(refined.table_version)
+    schema = frame.collect_schema()
+    subject = _silver_subject(plan, silver, frame, schema)
+    asked = {check.name: _asked(check, None) for check in silver.checks}
+    verdicts = {verdict.name: verdict for verdict in refined.checks}
+    questions = []
+    if "unique_keys" in asked:
+        questions.append(keys(subject, asked["unique_keys"], _identity(silver)))
+    if "intervals" in asked:
+        questions.append(intervals(subject, asked["intervals"], silver.keys))
+    ruled = [(asked[c.name], c.rule) for c in silver.checks if c.rule is not None and c.name not in verdicts]
+    more, unanswerable = rules(subject, ruled)
+    verdicts |= unanswerable | answer(subject, [*questions, *more])
+    verdicts["accounting"] = _accounting(silver, refined, asked["accounting"], live, subject.rows)
+    verdicts["schema_drift"] = _silver_drift(plan, silver, asked["schema_drift"], schema)
+    return tuple(verdicts[check.name] for check in silver.checks)
+
+
+def _asked(check: CheckPlan, partition: str | None) -> Asked:
+    return Asked(check.name, check.at, check.severity, check.blocking, partition)
+
+
+# ------------------------------------------------------------------------------------------------ bronze
+
+
+def _size(commits: Sequence[Commit]) -> dict[str, int]:
+    loads = [commit.load for commit in commits]
+    return {
+        "parts": sum(len(load.parts) for load in loads),
+        "rows": sum(load.rows for load in loads),
+        "bytes": sum(part.bytes for load in loads for part in load.parts),
+        "refused": sum(load.refused for load in loads),
+    }
+
+
+def _bronze_drift(plan: DatasetPlan, asked: Asked, commit: Commit, head: Head) -> CheckResult:
+    load = Loaded(commit.load.partition, commit.load.schema)
+    earlier = sorted((c for c in head.live if c.load.window < commit.load.window), key=lambda c: (c.load.window, c.n))
+    before = [Loaded(c.load.partition, c.load.schema) for c in earlier]
+    contract = [Named(c.name, c.source_names, c.type) for c in plan.columns]
+    changes = (
+        *since_contract(load, before, contract, closed=bool(contract) and plan.schema_mode == "strict"),
+        *since_previous(load, before),
+    )
+    return drifted(asked, changes, columns=len(load.schema), tolerated=plan.schema_mode == "auto")
+
+
+def _bronze_rules(
+    plan: DatasetPlan, loads: Sequence[tuple[Commit, pl.LazyFrame]], ruled: Sequence[tuple[Asked, Check]]
+) -> dict[str, CheckResult]:
+    """Rules use final names; the rows are as the source gave them, text as text.
+
+    Only text with a ``format`` is read as its type, because a rule cannot know the format; what does not have it is
+    null here and refused by silver.
+    """
+    # One window holds a full load and another at most; their types may differ.
+    frame = pl.concat([rows for _, rows in loads], how="diagonal_relaxed")
+    schema = frame.collect_schema()
+    named = {next((s for s in c.source_names if s in schema), c.name): c for c in plan.columns}
+    renamed = frame.select(_as_final(name, dtype, named.get(name), plan) for name, dtype in schema.items())
+    subject = Subject(
+        renamed,
+        rows=sum(commit.load.rows for commit, _ in loads),
+        types=nw.from_native(renamed).collect_schema(),
+        shown=ADDRESS,
+        pii=_personal(plan),
+    )
+    questions, unanswerable = rules(subject, ruled)
+    return unanswerable | answer(subject, questions)
+
+
+def _as_final(name: str, dtype: pl.DataType, named: ColumnPlan | None, plan: DatasetPlan) -> pl.Expr:
+    value = pl.col(name)
+    if named is None:
+        return value
+    if named.format is not None and named.type is not None and dtype == pl.String:
+        value = from_text(value, named.type, sql_type(named.type), named.format, plan.calendar.timezone)
+    return value.alias(named.name)
+
+
+# ------------------------------------------------------------------------------------------------ silver
+
+
+def _silver_subject(plan: DatasetPlan, silver: SilverPlan, frame: pl.LazyFrame, schema: pl.Schema) -> Subject:
+    present = [nw.col(IS_CURRENT)] if silver.model == "scd_type_2" else []
+    present += [~nw.col(IS_DELETED)] if silver.delete_mode == "tombstone" and IS_DELETED in schema else []
+    address = tuple(name for name in (RUN_DATE, BRONZE_PART) if name in schema)
+    return Subject(
+        frame,
+        rows=frame.select(pl.len()).collect(engine="streaming").item(),
+        types=nw.from_native(frame).collect_schema(),
+        shown=_identity(silver) or address,
+        pii=_personal(plan),
+        present=nw.all_horizontal(*present, ignore_nulls=False) if present else None,
+        within=(LOAD_DATE,) if silver.model == "periodic_snapshot" else (),
+    )
+
+
+def _identity(silver: SilverPlan) -> tuple[str, ...]:
+    """Columns that no two rows of the table share."""
+    return (*silver.keys, FROM) if silver.model == "scd_type_2" else silver.keys
+
+
+def _personal(plan: DatasetPlan) -> frozenset[str]:
+    return frozenset(column.name for column in plan.columns if column.pii)
+
+
+def _accounting(
+    silver: SilverPlan, refined: Refined, asked: Asked, live: Sequence[Commit], counted: int
+) -> CheckResult:
+    by_partition: dict[str, int] = {}
+    for commit in live:
+        by_partition[commit.load.partition] = by_partition.get(commit.load.partition, 0) + commit.load.rows
+    account = Account(
+        bronze=sum(by_partition.values()),
+        bronze_by_partition=by_partition,
+        rows_in=refined.rows_in,
+        rows_in_by_partition=refined.rows_in_by_partition,
+        events=refined.events,
+        duplicates=refined.duplicates,
+        filtered=refined.filtered,
+        quarantined=refined.quarantined,
+        rows=refined.rows,
+        counted=counted,
+        one_each=silver.model == "periodic_snapshot",
+    )
+    facts = {
+        "rows_in": refined.rows_in,
+        "events": refined.events,
+        "duplicates": refined.duplicates,
+        "filtered": refined.filtered,
+        "quarantined": refined.quarantined,
+        "refused": sum(commit.load.refused for commit in live),
+        "absence_deletes": refined.absence_deletes,
+        "rows": counted,
+        "bronze_n": refined.bronze_n,
+        "held": len(refined.held),
+        "ties": refined.ties,
+        "incomplete": refined.incomplete,
+    }
+    balance = (
+        f"{refined.rows_in:,} rows = {refined.events:,} events + {refined.duplicates:,} duplicates"
+        f" + {refined.filtered:,} filtered + {refined.quarantined:,} quarantined; the table has {counted:,} rows."
+    )
+    held = [
+        f"{load.partition} (commit {load.n}) is held: it lacks {load.missing:,} of {load.keys:,} keys, so the table"
+        " is as if it were not there; if that is an error of the source, mend it and load the partition again"
+        for load in refined.held
+    ]
+    return accounted(asked, [*held, *discrepancies(account)], facts, balance)
+
+
+def _head_at(log: CommitLog, n: int) -> Head:
+    """The log as it was at commit ``n``, which the refine read; later commits may have come since."""
+    head = log.head()
+    return head if head.n == n else follow(EMPTY, (commit for commit in log.commits() if commit.n <= n))
+
+
+def _silver_drift(plan: DatasetPlan, silver: SilverPlan, asked: Asked, schema: pl.Schema) -> CheckResult:
+    """The table's columns against the contract's, less those that the table does not keep."""
+    columns = tuple(Column(name, str(dtype)) for name, dtype in schema.items() if not name.startswith("_"))
+    kept = {*silver.keys, *silver.order_by, *silver.attributes}
+    left_out = {*silver.exclude, *_operation(plan)}
+    contract = [
+        Named(c.name, (c.name,), None if c.type is None else str(sql_type(c.type)))
+        for c in plan.columns
+        if not left_out.intersection((c.name, *c.source_names)) and (not silver.attributes or c.name in kept)
+    ]
+    changes: Sequence[Change] = since_contract(Loaded("the table", columns), (), contract, closed=False, fits=eq)
+    return drifted(asked, changes, columns=len(columns), tolerated=plan.schema_mode == "auto")
+
+
+def _operation(plan: DatasetPlan) -> Mapping[str, None]:
+    """Source names of columns that say what a row does rather than what it is."""
+    match plan.load:
+        case Cdc():
+            return {} if plan.load.operation.column is None else {plan.load.operation.column: None}
+        case Incremental():
+            return {} if plan.load.deleted is None else {plan.load.deleted.column: None}
+        case _:
+            return {}
