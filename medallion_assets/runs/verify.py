@@ -76,9 +76,7 @@ def verify_silver(
     A rule that moved rows (drop, quarantine) has its verdict from the refine, which saw them.
     Raises Corrupt, StorageError when the commit log or the table cannot be read; ConfigError CHK-001, CHK-003.
     """
-    held = {load.n for load in refined.held}
-    head = _head_at(CommitLog(store, plan.bronze.path), refined.bronze_n)
-    live = [commit for commit in head.live if commit.n not in held]
+    live = _head_at(CommitLog(store, plan.bronze.path), refined.bronze_n).live
     frame = table.scan(refined.table_version)
     schema = frame.collect_schema()
     subject = _silver_subject(plan, silver, frame, schema)
