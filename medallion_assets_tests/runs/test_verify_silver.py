@@ -126,4 +126,4 @@ def test_a_held_load_fails_the_account_and_is_named(tmp_path: Path) -> None:
     verdict = verdicts(lake, held, GOOD)["accounting"]
     assert not verdict.passed
     assert "2024-01-02 (commit 2) is held: it lacks 150 of 200 keys" in verdict.summary
-    assert verdict.summary.count(";") == 1
+    assert "rows were read" not in verdict.summary
