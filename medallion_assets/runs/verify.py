@@ -84,7 +84,7 @@ def verify_silver(
     verdicts = {verdict.name: verdict for verdict in refined.checks}
     questions = []
     if "unique_keys" in asked:
-        questions.append(keys(subject, asked["unique_keys"], _identity(silver)))
+        questions.append(keys(subject, asked["unique_keys"], _identity(plan, silver)))
     if "intervals" in asked:
         questions.append(intervals(subject, asked["intervals"], silver.keys))
     ruled = [(asked[c.name], c.rule) for c in silver.checks if c.rule is not None and c.name not in verdicts]
@@ -168,16 +168,27 @@ def _silver_subject(plan: DatasetPlan, silver: SilverPlan, frame: pl.LazyFrame, 
         frame,
         rows=frame.select(pl.len()).collect(engine="streaming").item(),
         types=nw.from_native(frame).collect_schema(),
-        shown=_identity(silver) or address,
+        shown=_identity(plan, silver) or address,
         pii=_personal(plan),
         present=nw.all_horizontal(*present, ignore_nulls=False) if present else None,
-        within=(LOAD_DATE,) if silver.model == "periodic_snapshot" else (),
+        within=_slice(plan, silver),
     )
 
 
-def _identity(silver: SilverPlan) -> tuple[str, ...]:
-    """Columns that no two rows of the table share."""
-    return (*silver.keys, FROM) if silver.model == "scd_type_2" else silver.keys
+def _identity(plan: DatasetPlan, silver: SilverPlan) -> tuple[str, ...]:
+    """Columns that no two rows of the table share; none without keys."""
+    if not silver.keys:
+        return ()
+    return (*silver.keys, FROM) if silver.model == "scd_type_2" else (*silver.keys, *_slice(plan, silver))
+
+
+def _slice(plan: DatasetPlan, silver: SilverPlan) -> tuple[str, ...]:
+    """The column that tells apart what each partition supplies, where a key may come once in each."""
+    if silver.model == "periodic_snapshot":
+        return (LOAD_DATE,)
+    if silver.input_mode != "replace_daily":
+        return ()
+    return (BRONZE_PART,) if plan.calendar.cadence == "hourly" else (RUN_DATE,)
 
 
 def _personal(plan: DatasetPlan) -> frozenset[str]:
