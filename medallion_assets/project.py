@@ -6,14 +6,15 @@ nor Dagster; what a verb needs is imported when it is used.
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medallion_assets.errors import ConfigError, ExtractionError, Problem
+from medallion_assets.errors import ConfigError, ExtractionError, MedallionError, Problem
 from medallion_assets.intent.parse import parse_platform, parse_project
 from medallion_assets.intent.platform import Local, Platform
 from medallion_assets.intent.source import File
@@ -221,6 +222,19 @@ class Project:
 
         return scrub(text, self._resolver.given)
 
+    @contextmanager
+    def _scrubbed(self) -> Iterator[None]:
+        """Errors leave without secrets, and without a cause that may hold one."""
+        try:
+            yield
+        except MedallionError as error:
+            from medallion_assets.secrets.redact import scrub_error
+
+            clean = scrub_error(error, self._resolver.given)
+            if clean is error:
+                raise
+            raise clean from None
+
     def store(self, name: str) -> Store:
         """The store called ``name`` in platform.yaml. Raises StorageError, ConfigError."""
         if name not in self._stores:
@@ -268,21 +282,25 @@ class Project:
         self.refuse_unbuilt(plan)
         from medallion_assets.runs.ingest import ingest
 
-        return ingest(
-            plan,
-            partition,
-            source=self.source(plan),
-            store=self.store(plan.bronze.store),
-            clock=self.clock,
-            run_id=run_id or _new_id(),
-            force=force,
-            progress=progress,
-        )
+        with self._scrubbed():
+            return ingest(
+                plan,
+                partition,
+                source=self.source(plan),
+                store=self.store(plan.bronze.store),
+                clock=self.clock,
+                run_id=run_id or _new_id(),
+                force=force,
+                progress=progress,
+            )
 
-    def verify_bronze(self, plan: DatasetPlan, partition: Partition) -> "tuple[CheckResult, ...]":
+    def verify_bronze(
+        self, plan: DatasetPlan, partition: Partition, *, head: "Head | None" = None
+    ) -> "tuple[CheckResult, ...]":
+        """The verdict of each check of the plan on one partition. ``head`` spares reading the log again."""
         from medallion_assets.runs.verify import verify_bronze
 
-        return verify_bronze(plan, partition, store=self.store(plan.bronze.store))
+        return verify_bronze(plan, partition, store=self.store(plan.bronze.store), head=head)
 
     def refine(self, plan: DatasetPlan, silver: SilverPlan, *, progress: Progress | None = None) -> "Refined":
         """Bring one silver table up to bronze's head. Raises ConfigError PLN-008, StorageError, CheckError."""
@@ -290,22 +308,26 @@ class Project:
         from medallion_assets.engines.polars import PolarsEngine
         from medallion_assets.runs.refine import refine
 
-        return refine(
-            plan,
-            silver,
-            store=self.store(plan.bronze.store),
-            table=self.table(silver),
-            engine=PolarsEngine(),
-            quarantine_store=self.store(silver.store),
-            progress=progress,
-        )
+        with self._scrubbed():
+            return refine(
+                plan,
+                silver,
+                store=self.store(plan.bronze.store),
+                table=self.table(silver),
+                engine=PolarsEngine(),
+                quarantine_store=self.store(silver.store),
+                progress=progress,
+            )
 
     def verify_silver(self, plan: DatasetPlan, silver: SilverPlan, refined: "Refined") -> "tuple[CheckResult, ...]":
+        """The verdict of each check of the table on what ``refined`` left, but for those that it gave itself."""
         from medallion_assets.runs.verify import verify_silver
 
-        return verify_silver(
+        verdicts = verify_silver(
             plan, silver, refined, store=self.store(plan.bronze.store), table=self.table(silver), references={}
         )
+        given = {check.name for check in refined.checks}
+        return tuple(check for check in verdicts if check.name not in given)
 
     def head(self, plan: DatasetPlan) -> "Head":
         """What is committed of a dataset now. Raises StorageError."""

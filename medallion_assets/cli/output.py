@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from medallion_assets.cli.run import Outcome
-from medallion_assets.lake.results import CheckResult, Scalar
+from medallion_assets.lake.results import CheckResult
 
 __all__ = ["Json", "check_json", "outcome_json", "outcome_text", "table"]
 
@@ -96,7 +96,6 @@ def outcome_json(outcome: Outcome) -> Json:
 
 def check_json(check: CheckResult) -> dict[str, Json]:
     """One verdict with its facts."""
-    facts: dict[str, Json] = {name: fact for name, fact in check.facts.items()}
     return {
         "check": check.name,
         "at": check.at,
@@ -105,7 +104,7 @@ def check_json(check: CheckResult) -> dict[str, Json]:
         "blocking": check.blocking,
         "partition": check.partition,
         "summary": check.summary,
-        "facts": facts,
+        "facts": dict(check.facts),
     }
 
 
@@ -120,5 +119,5 @@ def _ends(keys: Sequence[str]) -> str:
 
 
 def _short(cell: str) -> str:
-    line = " ".join(cell.split())
+    line = cell.replace("\n", "⏎").replace("\t", " ")
     return line if len(line) <= _WIDEST else line[: _WIDEST - 1] + "…"

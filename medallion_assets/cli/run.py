@@ -7,6 +7,7 @@ from datetime import date
 from typing import Literal, Protocol
 
 from medallion_assets.errors import CheckError, ConfigError, ExtractionError, MedallionError
+from medallion_assets.lake.manifest import Head
 from medallion_assets.lake.ports import Progress
 from medallion_assets.lake.results import CheckResult, Ingested, Refined
 from medallion_assets.lake.window import Partition
@@ -69,6 +70,8 @@ class Outcome:
     seconds: float
     run_ids: tuple[str, ...] = ()
     """Of Dagster runs, when it was recorded."""
+    success: bool = True
+    """False when a recorded run failed, for whatever reason."""
 
     @property
     def failed_checks(self) -> tuple[tuple[str, CheckResult], ...]:
@@ -79,15 +82,17 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """0, the code of the first failure, or 4 when a check of severity error did not pass."""
+        """Of the first failure; 4 when a check of severity error did not pass; 1 when a recorded run failed."""
         if self.failures:
             return self.failures[0].error.exit_code
-        broken = any(check.severity == "error" for _, check in self.failed_checks)
-        return CheckError.exit_code if broken else 0
+        if any(check.severity == "error" for _, check in self.failed_checks):
+            return CheckError.exit_code
+        return 0 if self.success else 1
 
     @property
     def wrote(self) -> bool:
-        return any(done.written for done in (*self.ingested, *self.refined))
+        """Whether anything was: a load, or a version of a table."""
+        return any(done.written for done in self.ingested) or any(done.written for done in self.refined)
 
     def lines(self) -> tuple[AssetLine, ...]:
         """Bronze, then its silver tables, dataset by dataset."""
@@ -215,28 +220,37 @@ class _Recorder:
 
         A partition whose *data* is bad does not stop the next one; a lake or an intent that is, does.
         """
-        usable = False
+        loads: list[Ingested] = []
+        usable = self._ingest(work, loads)
+        if not loads:
+            return False
+        try:
+            head = self.project.head(work.plan)
+            loads = [self._verified(work.plan, done, head) for done in loads]
+        except MedallionError as error:
+            self._failed(work.plan, None, error)
+            usable = False
+        self.loads.extend(loads)
+        return usable and not any(check.blocking and not check.passed for done in loads for check in done.checks)
+
+    def _ingest(self, work: Work, loads: list[Ingested]) -> bool:
+        """Adds what is loaded to ``loads``; False when the lake or the intent stopped it."""
         for partition in work.partitions:
             try:
-                done = self._ingest(work.plan, partition)
-            except (ExtractionError, CheckError) as error:
-                self._failed(work.plan, partition.key, error)
-                continue
+                done = self.project.ingest(work.plan, partition, force=self.force, progress=self.watch.progress)
             except MedallionError as error:
                 self._failed(work.plan, partition.key, error)
-                return False
-            self.loads.append(done)
+                if not isinstance(error, ExtractionError | CheckError):
+                    return False
+                continue
+            loads.append(done)
             self.watch.ingested(done)
-            if any(check.blocking and not check.passed for check in done.checks):
-                return False
-            usable = True
-        return usable
+        return True
 
-    def _ingest(self, plan: DatasetPlan, partition: Partition) -> Ingested:
+    def _verified(self, plan: DatasetPlan, done: Ingested, head: Head) -> Ingested:
         started = time.perf_counter()
-        done = self.project.ingest(plan, partition, force=self.force, progress=self.watch.progress)
-        checks = (*done.checks, *self.project.verify_bronze(plan, partition))
-        return replace(done, checks=checks, seconds=time.perf_counter() - started)
+        checks = (*done.checks, *self.project.verify_bronze(plan, done.partition, head=head))
+        return replace(done, checks=checks, seconds=done.seconds + time.perf_counter() - started)
 
     def _refine(self, plan: DatasetPlan, silver: SilverPlan) -> Refined:
         started = time.perf_counter()

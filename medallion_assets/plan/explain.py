@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from medallion_assets.intent.load import Cdc, Incremental
 from medallion_assets.intent.source import Api, Bronze, Database, File, Kafka, Python, Source
 from medallion_assets.plan.fingerprint import canonical
+from medallion_assets.plan.mask import masked
 from medallion_assets.plan.model import Calendar, CheckPlan, ColumnPlan, DatasetPlan, SilverPlan
 
 __all__ = ["Section", "describe", "plan_json", "source_text"]
@@ -47,9 +48,10 @@ def source_text(source: Source) -> str:
             where = ", ".join(source.path)
             return f"file {where}" if source.store is None else f"file {where} in store {source.store}"
         case Api():
-            return f"api {source.method} {source.connection or source.base_url} {source.path}"
+            return f"api {source.method} {source.connection or masked(source.base_url)} {source.path}"
         case Database():
-            return f"database {source.connection or source.url} {source.table or ('query' if source.query else '')}".strip()
+            place = source.connection or masked(source.url)
+            return f"database {place} {source.table or ('query' if source.query else '')}".strip()
         case Kafka():
             return f"kafka {source.connection or ', '.join(source.brokers)} {source.topic}"
         case Python():
@@ -60,7 +62,7 @@ def source_text(source: Source) -> str:
 
 def plan_json(plan: DatasetPlan) -> dict[str, object]:
     """Every field of the plan as JSON values; ``source`` and ``load`` without the keys that hold their default."""
-    found = canonical(plan)
+    found = masked(canonical(plan))
     if not isinstance(found, dict):
         raise TypeError("a plan is a mapping")
     return {str(name): value for name, value in found.items()}

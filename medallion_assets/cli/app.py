@@ -1,0 +1,355 @@
+"""The command line ``medallion``: arguments, exit codes and what is printed.
+
+Exit codes: 0 done, 1 a wrong intent, platform file or command line, 2 a source, 3 the lake, 4 a check, 130 interrupted.
+Results go to stdout, progress and errors to stderr. Cold start is measured: this module imports neither Polars nor
+Dagster nor rich, and each command what it needs.
+"""
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ParamSpec
+
+import typer
+
+from medallion_assets.errors import CheckError, ConfigError, MedallionError
+
+if TYPE_CHECKING:
+    from medallion_assets.project import Project
+
+__all__ = ["app", "main"]
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="medallion",
+    help="One short YAML file becomes exact bronze and silver.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Root = Annotated[Path | None, typer.Option("--project", "-C", metavar="DIR", help="The project's folder (default: .).")]
+Env = Annotated[str | None, typer.Option("--env", metavar="NAME", help="Overlay platform.NAME.yaml ($MEDALLION_ENV).")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback for an error.")]
+Names = Annotated[list[str] | None, typer.Argument(metavar="[INTENT]...", help="system.table; default: all.")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What every command takes, before its name or after it; the one after it wins."""
+
+    root: Path | None = None
+    env: str | None = None
+    as_json: bool = False
+    debug: bool = False
+
+    def folder(self) -> Path:
+        return self.root or Path()
+
+    def load(self) -> "Project":
+        from medallion_assets.project import Project
+
+        return Project.load(self.folder(), self.env)
+
+
+P = ParamSpec("P")
+
+
+def _command(function: Callable[P, None]) -> Callable[P, None]:
+    """A command whose MedallionErrors are printed and become its exit code."""
+
+    @functools.wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            function(*args, **kwargs)
+        except MedallionError as error:
+            context = kwargs["context"]
+            before = context.obj if isinstance(context, typer.Context) else None
+            if kwargs["debug"] or (isinstance(before, _Options) and before.debug):
+                raise
+            _complain(str(error))
+            raise typer.Exit(error.exit_code) from None
+
+    return wrapped
+
+
+def _options(context: typer.Context, root: Path | None, env: str | None, as_json: bool, debug: bool) -> _Options:
+    before = context.obj if isinstance(context.obj, _Options) else _Options()
+    return _Options(root or before.root, env or before.env, as_json or before.as_json, debug or before.debug)
+
+
+def _complain(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _document(value: object) -> None:
+    import json
+
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from medallion_assets import __version__
+
+        print(f"medallion-assets {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _common(
+    context: typer.Context,
+    *,
+    project: Root = None,
+    env: Env = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+    version: Annotated[  # noqa: ARG001 - typer calls _version
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    context.obj = _Options(project, env, as_json, debug)
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command()
+@_command
+def validate(
+    context: typer.Context, *, project: Root = None, env: Env = None, as_json: AsJson = False, debug: Debug = False
+) -> None:
+    """Read platform.yaml and every intent, and say everything that is wrong."""
+    options = _options(context, project, env, as_json, debug)
+    loaded = options.load()
+    from medallion_assets.cli.texts import validated_json, validated_text
+
+    if options.as_json:
+        _document(validated_json(loaded))
+    else:
+        print(validated_text(loaded))
+
+
+@app.command()
+@_command
+def plan(
+    context: typer.Context,
+    intents: Names = None,
+    *,
+    project: Root = None,
+    env: Env = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Show what will happen: datasets, paths, partitions, models, columns, checks, dependencies."""
+    options = _options(context, project, env, as_json, debug)
+    loaded = options.load()
+    plans = [loaded.plan(name) for name in intents] if intents else list(loaded.plans)
+    from medallion_assets.cli.texts import plan_text, plans_text
+    from medallion_assets.plan.explain import plan_json
+
+    if options.as_json:
+        _document([plan_json(one) for one in plans])
+    else:
+        print("\n\n".join(plan_text(one) for one in plans) if intents else plans_text(plans))
+
+
+@app.command()
+@_command
+def run(
+    context: typer.Context,
+    intents: Names = None,
+    *,
+    date: Annotated[str | None, typer.Option(metavar="D", help="One date, or an hour: 2024-01-31-13:00.")] = None,
+    first: Annotated[str | None, typer.Option("--from", metavar="A", help="First date of a range.")] = None,
+    last: Annotated[str | None, typer.Option("--to", metavar="B", help="Last date of the range, included.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Commit again although the content is the same.")] = False,
+    dagster: Annotated[
+        bool | None,
+        typer.Option("--dagster/--plain", help="Record Dagster runs (default: when DAGSTER_HOME is set), or do not."),
+    ] = None,
+    project: Root = None,
+    env: Env = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Load bronze and refine silver, dataset by dataset, dates in order."""
+    options = _options(context, project, env, as_json, debug)
+    from medallion_assets.cli.output import outcome_json, outcome_text
+    from medallion_assets.cli.progress import Reporter
+    from medallion_assets.cli.run import dates_of, plan_work
+    from medallion_assets.cli.run import run as execute
+
+    dates = dates_of(date, first, last)
+    loaded = options.load()
+    work, failures = plan_work(loaded, intents or [], dates)
+    recorded = bool(os.environ.get("DAGSTER_HOME")) if dagster is None else dagster
+    with Reporter(loaded.scrub) as reporter:
+        if dates.key is None and dates.first is None:
+            reporter.newest(work)
+        if recorded:
+            from medallion_assets.cli.recorded import execute_recorded
+
+            outcome = execute_recorded(loaded, work, failures, reporter, force=force, env=options.env)
+        else:
+            outcome = execute(loaded, work, failures, reporter, force=force)
+    if options.as_json:
+        _document(outcome_json(outcome))
+    else:
+        print(outcome_text(outcome))
+    raise typer.Exit(outcome.exit_code)
+
+
+@app.command()
+@_command
+def status(
+    context: typer.Context,
+    intents: Names = None,
+    *,
+    verify: Annotated[bool, typer.Option("--verify", help="Judge every check anew; reads every part.")] = False,
+    project: Root = None,
+    env: Env = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Show what is committed: for which dates, how many rows, how far silver has come."""
+    options = _options(context, project, env, as_json, debug)
+    from medallion_assets.cli.commands import status as look
+    from medallion_assets.cli.texts import partitions_text, status_json, status_text
+
+    found = look(options.load(), intents or [], verify=verify)
+    if options.as_json:
+        _document([status_json(one) for one in found])
+    else:
+        print(status_text(found))
+        if intents:
+            print("".join(f"\n{partitions_text(one)}\n" for one in found), end="")
+    failed = any(not check.passed and check.severity == "error" for one in found for check in one.all_checks)
+    raise typer.Exit(CheckError.exit_code if failed else 0)
+
+
+@app.command()
+@_command
+def show(
+    context: typer.Context,
+    table: Annotated[str, typer.Argument(help="silver/<domain>/<entity> or bronze/<system>/<table>.")],
+    *,
+    as_of: Annotated[str | None, typer.Option("--as-of", metavar="T", help="Versions valid at that moment.")] = None,
+    current: Annotated[bool, typer.Option("--current", help="Current versions only.")] = False,
+    date: Annotated[str | None, typer.Option(metavar="D", help="Of bronze: the load of that date.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 20,
+    project: Root = None,
+    env: Env = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Show the first rows of a table."""
+    options = _options(context, project, env, as_json, debug)
+    from medallion_assets.cli.commands import show as first_rows
+    from medallion_assets.cli.texts import shown_json, shown_text
+
+    found = first_rows(options.load(), table, as_of=as_of, current=current, key=date, limit=limit)
+    if options.as_json:
+        _document(shown_json(found))
+    else:
+        print(shown_text(found))
+
+
+@app.command()
+@_command
+def ui(
+    context: typer.Context,
+    *,
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 3000,
+    host: Annotated[str, typer.Option(help="Address to listen on; anyone who can reach it can run things.")] = (
+        "127.0.0.1"
+    ),
+    project: Root = None,
+    env: Env = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Open Dagster's webserver and daemon on the project; Ctrl-C ends both."""
+    options = _options(context, project, env, as_json, debug)
+    options.load()
+    from medallion_assets.cli.ui import serve
+
+    _complain(f"Dagster on http://{host}:{port} (Ctrl-C to stop)")
+    raise typer.Exit(serve(options.folder().resolve(), options.env, host, port))
+
+
+@app.command()
+@_command
+def schema(
+    context: typer.Context,
+    *,
+    write: Annotated[bool, typer.Option("--write", help="Write schemas/<name>.schema.json for editors.")] = False,
+    project: Root = None,
+    env: Env = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Print the JSON Schemas of intents, or write them for editors."""
+    options = _options(context, project, env, as_json, debug)
+    from medallion_assets.intent.schema import json_schemas
+
+    schemas = json_schemas()
+    if not write:
+        _document(schemas)
+        return
+    from medallion_assets.cli.commands import write_schemas
+
+    written = [str(path) for path in write_schemas(options.folder(), schemas)]
+    if options.as_json:
+        _document(written)
+    else:
+        print("\n".join(written))
+
+
+_UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+"""click's, or the copy of it inside newer versions of typer, which has no public name."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and give its exit code. No traceback, unless ``--debug`` asks for it."""
+    asked = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(asked, prog_name="medallion", standalone_mode=False)
+    except _UsageError as error:
+        _complain(str(ConfigError("CLI-006", _sentence(error), where="medallion", fix="see `medallion --help`.")))
+        return ConfigError.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        _complain("Interrupted. What was committed stays; run it again to go on.")
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - the border to the terminal: no traceback but on request
+        return _unexpected(error, debug="--debug" in asked)
+    return code if isinstance(code, int) else 0
+
+
+def _sentence(error: Exception) -> str:
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    return " ".join(str(message).split())
+
+
+def _unexpected(error: Exception, *, debug: bool) -> int:
+    if debug:
+        import traceback
+
+        traceback.print_exception(error)
+    else:
+        what = f"{type(error).__name__}: {error}"
+        fix = "run it again with --debug and report what you see."
+        _complain(str(ConfigError("CLI-009", what, where="medallion", fix=fix)))
+    return error.exit_code if isinstance(error, MedallionError) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
