@@ -73,26 +73,27 @@ def verify_silver(
 ) -> tuple[CheckResult, ...]:
     """Verdicts on a silver table as ``refined`` left it, in the order of ``silver.checks``; ``store`` is bronze's.
 
-    A rule that moved rows (drop, quarantine) has its verdict from the refine, which saw them.
+    A rule that moved rows (drop, quarantine) has its verdict in ``refined.checks``, because only the refine saw
+    those rows; it is left out here, so that both together hold one verdict for each check.
     Raises Corrupt, StorageError when the commit log or the table cannot be read; ConfigError CHK-001, CHK-003.
     """
     live = _head_at(CommitLog(store, plan.bronze.path), refined.bronze_n).live
     frame = table.scan(refined.table_version)
     schema = frame.collect_schema()
     subject = _silver_subject(plan, silver, frame, schema)
-    asked = {check.name: _asked(check, None) for check in silver.checks}
-    verdicts = {verdict.name: verdict for verdict in refined.checks}
+    judged = {verdict.name for verdict in refined.checks}
+    checks = [check for check in silver.checks if check.name not in judged]
+    asked = {check.name: _asked(check, None) for check in checks}
     questions = []
     if "unique_keys" in asked:
         questions.append(keys(subject, asked["unique_keys"], _identity(plan, silver)))
     if "intervals" in asked:
         questions.append(intervals(subject, asked["intervals"], silver.keys))
-    ruled = [(asked[c.name], c.rule) for c in silver.checks if c.rule is not None and c.name not in verdicts]
-    more, unanswerable = rules(subject, ruled)
-    verdicts |= unanswerable | answer(subject, [*questions, *more])
+    more, verdicts = rules(subject, [(asked[c.name], c.rule) for c in checks if c.rule is not None])
+    verdicts |= answer(subject, [*questions, *more])
     verdicts["accounting"] = _accounting(silver, refined, asked["accounting"], live, subject.rows)
     verdicts["schema_drift"] = _silver_drift(plan, silver, asked["schema_drift"], schema)
-    return tuple(verdicts[check.name] for check in silver.checks)
+    return tuple(verdicts[check.name] for check in checks)
 
 
 def _asked(check: CheckPlan, partition: str | None) -> Asked:
