@@ -1,0 +1,1 @@
+"""Files: finding them, undoing compression and encoding, and one reader a format."""

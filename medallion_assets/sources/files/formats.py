@@ -1,0 +1,87 @@
+"""What a file is, and its reader."""
+
+import re
+from collections.abc import Iterator
+
+from medallion_assets.errors import ConfigError, ExtractionError
+from medallion_assets.intent.source import Columnar, Csv, Format, Json
+from medallion_assets.lake.ports import Batch
+from medallion_assets.sources.files.stored import StoredFile
+from medallion_assets.sources.files.text import as_utf8
+
+__all__ = ["batches", "check_format"]
+
+_PACKED = re.compile(r"\.(?:gz|gzip|zst|zstd)\Z")
+_LINES_OF_OBJECTS = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{[^\n]*\}[ \t\r]*\n\s*\{")
+_PARQUET = b"PAR1"
+
+
+def check_format(form: Format | None, where: str) -> None:
+    """Raises ConfigError SRC-001 for a format that this version cannot read."""
+    if form is not None and not (isinstance(form, Csv | Json) or form.type == "parquet"):
+        raise ConfigError(
+            "SRC-001",
+            f"File format `{form.type}` is not built in this version.",
+            where=where,
+            fix="Use csv, tsv, json, jsonl or parquet.",
+        )
+
+
+def batches(stored: StoredFile, asked: Format | None) -> Iterator[Batch]:
+    """Batches of one file. Raises ConfigError SRC-001, ExtractionError SRC-022 (format not known) and the reader's."""
+    found = stored.found
+    form = asked or _guess(stored)
+    check_format(form, str(found.path))
+    name, where = found.name, str(found.path)
+    match form:
+        case Csv():
+            from medallion_assets.sources.files.csv import read_csv
+
+            yield from read_csv(as_utf8(stored.stream, form.encoding, found.path), form, name=name, where=where)
+        case Json(type="jsonl", records=None):
+            from medallion_assets.sources.files.json import read_json_lines
+
+            yield from read_json_lines(
+                as_utf8(stored.stream, form.encoding, found.path), nested=form.nested, name=name, where=where
+            )
+        case Json():
+            from medallion_assets.sources.files.json import read_json
+
+            stream = as_utf8(stored.stream, form.encoding, found.path)
+            yield from read_json(stream, nested=form.nested, records=form.records, name=name, where=where)
+        case _:
+            from medallion_assets.sources.files.parquet import read_parquet
+
+            if stored.compressed:
+                raise ConfigError(
+                    "SRC-001",
+                    "A Parquet file inside a compressed one is not built in this version.",
+                    where=where,
+                    fix="Decompress it: Parquet is compressed inside.",
+                )
+            yield from read_parquet(found)
+
+
+def _guess(stored: StoredFile) -> Csv | Json | Columnar:
+    """By the first bytes where they are clear, else by the suffix."""
+    start = stored.stream.peek(1)
+    if start.startswith(_PARQUET):
+        return Columnar(type="parquet")
+    suffix = _PACKED.sub("", stored.found.name.lower()).rpartition("/")[2].rpartition(".")[2]
+    match suffix:
+        case "csv" | "txt":
+            return Csv(type="csv")
+        case "tsv" | "tab":
+            return Csv(type="tsv")
+        case "jsonl" | "ndjson":
+            return Json(type="jsonl")
+        case "json":
+            return Json(type="jsonl" if _LINES_OF_OBJECTS.match(start) else "json")
+        case "parquet" | "pq":
+            return Columnar(type="parquet")
+    raise ExtractionError(
+        "SRC-022",
+        "Neither the file's name nor its first bytes say what it is.",
+        where=str(stored.found.path),
+        fix="Set source.format to csv, tsv, json, jsonl or parquet.",
+    )

@@ -1,0 +1,47 @@
+"""Parquet files: typed rows, a row group (or a slice of a large one) at a time."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from medallion_assets.errors import ExtractionError
+from medallion_assets.lake.ports import Batch
+from medallion_assets.sources.files.find import Found
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["read_parquet"]
+
+_BATCH_ROWS = 50_000
+
+
+def read_parquet(found: Found) -> Iterator[Batch]:
+    """Batches of a Parquet file; at least one, with the columns. Page checksums are verified where the file has them.
+
+    Raises ExtractionError SRC-017: no Parquet, cut, or damaged.
+    """
+    import polars as pl
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(found.path, buffer_size=1 << 20, page_checksum_verification=True) as file:
+            yield Batch(_frame(file.schema_arrow.empty_table()))
+            for batch in file.iter_batches(_BATCH_ROWS):
+                yield Batch(_frame(pa.Table.from_batches([batch])))
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:
+        raise ExtractionError(
+            "SRC-017",
+            f"The Parquet file cannot be read: {str(error).splitlines()[0]}.",
+            where=str(found.path),
+            fix="Fetch or write the file again: it is cut, damaged or something else.",
+        ) from error
+
+
+def _frame(table: object) -> "pl.DataFrame":
+    import polars as pl
+
+    frame = pl.from_arrow(table)
+    if isinstance(frame, pl.Series):  # only arrays become one
+        raise TypeError("a table became a column")
+    return frame

@@ -1,0 +1,99 @@
+"""The file source: the files of a partition, one after another, by name."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from medallion_assets.errors import ExtractionError
+from medallion_assets.intent.source import File
+from medallion_assets.lake.manifest import FileFact, SourceFacts
+from medallion_assets.lake.ports import Batch, Request
+from medallion_assets.sources.files.find import Found, Pattern, find
+from medallion_assets.sources.files.formats import batches
+from medallion_assets.sources.files.stored import StoredFile, hash_of, iso
+
+__all__ = ["FileReading", "FileSource"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """Files below ``root``. ``whole``: a match is the state now (load full), and no ledger says what is new."""
+
+    spec: File
+    root: Path
+    timezone: str
+    whole: bool
+    resolve: Callable[[str], str]
+
+    def read(self, request: Request) -> "FileReading":
+        """Open the files of a partition.
+
+        Raises ConfigError SRC-003; ExtractionError SRC-002…SRC-006 for files that are missing, unfit or changed,
+        SRC-018 for a file that another partition holds and that is another one now.
+        """
+        patterns = [Pattern.of(path, request.partition, self.timezone, self.resolve) for path in self.spec.path]
+        own = find(tuple(p for p in patterns if p.windowed or self.whole), self.root)
+        shared = find(tuple(p for p in patterns if not (p.windowed or self.whole)), self.root)
+        new = (file for file in shared if self._is_new(file, request))
+        files = {file.name: file for file in (*own, *new)}
+        return FileReading(tuple(files[name] for name in sorted(files)), self.spec)
+
+    def _is_new(self, file: Found, request: Request) -> bool:
+        held = request.ledger.get(file.name)
+        if held is None or held[0] == request.partition.key:
+            return True
+        partition, fact = held
+        same_bytes = file.bytes == fact.bytes
+        if same_bytes and (iso(file.modified_ns) == fact.modified or hash_of(file) == fact.hash):
+            return False
+        raise ExtractionError(
+            "SRC-018",
+            f"{file.name} belongs to partition {partition}, and has other bytes now.",
+            where=str(file.path),
+            fix=f"Load {partition} again to take the new content, or deliver new rows in new files.",
+        )
+
+
+@final
+class FileReading:
+    """One read of some files. ``facts`` is complete after the last batch."""
+
+    def __init__(self, found: tuple[Found, ...], spec: File) -> None:
+        self._found, self._spec = found, spec
+        self._open = ExitStack()
+        self._facts: list[FileFact] = []
+        self._types: dict[str, tuple[str, str]] = {}
+
+    def __enter__(self) -> "FileReading":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._open.close()
+
+    def __iter__(self) -> Iterator[Batch]:
+        for found in self._found:
+            stored = self._open.enter_context(StoredFile(found, self._spec.compression))
+            rows = 0
+            for batch in batches(stored, self._spec.format):
+                self._check_types(batch, found)
+                rows += batch.rows.height
+                yield batch
+            self._facts.append(stored.fact(rows))
+            self._open.close()
+
+    @property
+    def facts(self) -> SourceFacts:
+        return SourceFacts(files=tuple(self._facts))
+
+    def _check_types(self, batch: Batch, found: Found) -> None:
+        for name, dtype in batch.rows.schema.items():
+            first, file = self._types.setdefault(name, (str(dtype), found.name))
+            if first != str(dtype):
+                raise ExtractionError(
+                    "SRC-021",
+                    f"The column {name} is {first} in {file} and {dtype} in {found.name}.",
+                    where=str(found.path),
+                    fix="Write both files with the same type, or load them as two datasets.",
+                )
