@@ -1,0 +1,231 @@
+"""The rows of a silver table out of all live loads, with what became of every bronze row."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import narwhals as nw
+import polars as pl
+
+from medallion_assets.bronze.reader import Verified
+from medallion_assets.checks.rules import moves_rows, violation
+from medallion_assets.errors import CheckError, StorageError
+from medallion_assets.intent.check import RowRule
+from medallion_assets.lake.manifest import Head
+from medallion_assets.lake.ports import Engine, Store
+from medallion_assets.lake.results import Held
+from medallion_assets.plan.model import CheckPlan, DatasetPlan, SilverPlan
+from medallion_assets.runs.typed import Typed, read_typed
+from medallion_assets.silver.columns import (
+    BRONZE_PART, DELETED_AT, FAULT, FROM, IS_CURRENT, IS_DELETED, LOAD, LOAD_DATE, OP, POS, RUN_DATE, SINCE, TO, VALUE,
+    Op,
+)  # fmt: skip
+from medallion_assets.silver.event import distinct, earliest
+from medallion_assets.silver.events import Shape
+from medallion_assets.silver.keyed import Outcome, Rules, refine_keyed
+from medallion_assets.silver.place import addresses
+from medallion_assets.silver.slices import Slice, slices
+from medallion_assets.silver.snapshot import copies
+
+__all__ = ["Built", "build"]
+
+_DROPPED = "__dropped"
+_ADDED: dict[str, tuple[str, ...]] = {
+    "periodic_snapshot": (LOAD_DATE,),
+    "scd_type_1": (IS_DELETED, DELETED_AT),
+    "scd_type_2": (FROM, TO, IS_CURRENT, IS_DELETED),
+    "event": (),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A table's rows and account."""
+
+    rows: pl.DataFrame
+    technical: tuple[str, ...]
+    """Columns outside the content."""
+    partition_by: tuple[str, ...]
+    quarantine: pl.DataFrame
+    """reason, column, value (text), commit, part, row, partition; in the order of the data."""
+    accounting: Mapping[str, int]
+    """rows_in, events, duplicates, filtered, quarantined, rows, absence_deletes, ties, incomplete; then judged (rows
+    that rules saw) and ``rule:<name>`` (rows that broke it) for every rule that moves rows."""
+    quarantined_by_partition: Mapping[str, int]
+    held: tuple[Held, ...]
+
+
+def build(
+    plan: DatasetPlan, silver: SilverPlan, head: Head, *, store: Store, engine: Engine, verified: Verified | None = None
+) -> Built:
+    """Raises what ``read_typed`` raises, and StorageError SLV-011, SLV-012, CheckError CHK-010, CHK-013."""
+    if silver.model not in _ADDED:
+        raise StorageError("SLV-011", f"Model {silver.model} is not built in this version.", where=str(silver.entity))
+    rules = [c for c in silver.checks if isinstance(c.rule, RowRule) and moves_rows(c.rule)]
+    parted = slices(silver.partition_by)
+    needed = [name for check in rules for name in _looked_at(check)]
+    typed = read_typed(plan, silver, head.live, store=store, engine=engine, needed=needed, verified=verified)
+    _refuse_reserved(typed.columns, silver, parted)
+    rows, broken = _judged(typed.rows, rules)
+    bad = rows.filter(pl.col(FAULT).is_not_null())
+    good = rows.filter(pl.col(FAULT).is_null() & ~pl.col(_DROPPED))
+    _require_within_limits(plan, typed, bad)
+    outcome = _outcome(silver, plan, typed, rows, good, engine)
+    _refuse_ties(silver, outcome)
+    table = _finished(outcome.table, silver, typed, parted, plan.calendar.timezone)
+    quarantine = _quarantined(bad, typed)
+    by_partition = quarantine.group_by("partition").agg(pl.len().alias("n")).sort("partition")
+    return Built(
+        rows=table,
+        technical=(RUN_DATE, BRONZE_PART),
+        partition_by=(*_own_slices(silver), *(s.name for s in parted)),
+        quarantine=quarantine,
+        accounting={
+            "rows_in": rows.height,
+            "events": outcome.events,
+            "duplicates": outcome.duplicates,
+            "filtered": outcome.filtered + rows.filter(pl.col(FAULT).is_null() & pl.col(_DROPPED)).height,
+            "quarantined": bad.height,
+            "rows": table.height,
+            "absence_deletes": outcome.absence_deletes,
+            "ties": outcome.ties,
+            "incomplete": len(outcome.incomplete),
+            **broken,
+        },
+        quarantined_by_partition=dict(by_partition.iter_rows()),
+        held=tuple(
+            Held(typed.loads[h.load].n, typed.loads[h.load].partition, h.keys, h.missing) for h in outcome.held
+        ),
+    )
+
+
+def _looked_at(check: CheckPlan) -> tuple[str, ...]:
+    return tuple(getattr(check.rule, "columns", ()))
+
+
+def _judged(rows: pl.DataFrame, checks: Sequence[CheckPlan]) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Row rules that move rows, over the upserts that can be read: the first broken one decides; all are counted."""
+    told = rows.with_columns(pl.lit(value=False).alias(_DROPPED))
+    if not checks:
+        return told, {}
+    frame = nw.from_native(rows)
+    types = dict(frame.schema)
+    judged = rows.select((pl.col(FAULT).is_null() & (pl.col(OP) == Op.UPSERT)).alias("j"))["j"]
+    counts = {"judged": int(judged.sum())}
+    for check in checks:
+        if not isinstance(check.rule, RowRule):
+            continue
+        broken = frame.select(violation(check.rule, types).alias("b")).to_native()["b"] & judged
+        counts[f"rule:{check.name}"] = int(broken.sum())
+        first = pl.lit(broken) & pl.col(FAULT).is_null() & ~pl.col(_DROPPED)
+        if check.rule.on_failure == "drop":
+            told = told.with_columns((pl.col(_DROPPED) | first).alias(_DROPPED))
+            continue
+        column = _looked_at(check)[0]
+        told = told.with_columns(
+            pl.when(first).then(pl.lit(f"{check.name}:{column}")).otherwise(FAULT).alias(FAULT),
+            pl.when(first).then(pl.col(column).cast(pl.String, strict=False)).otherwise(VALUE).alias(VALUE),
+        )
+    return told, counts
+
+
+def _require_within_limits(plan: DatasetPlan, typed: Typed, bad: pl.DataFrame) -> None:
+    """Rows refused in bronze and quarantined here, together, load by load: as an ingest counts them."""
+    limits = plan.limits
+    counts = dict(bad.group_by(LOAD).agg(pl.len()).iter_rows())
+    for rank, load in enumerate(typed.loads):
+        count, total = counts.get(rank, 0) + load.refused, load.rows + load.refused
+        over = limits.max_rows is not None and count > limits.max_rows
+        over = over or (limits.max_fraction is not None and count > limits.max_fraction * total)
+        if over and counts.get(rank, 0):
+            first = bad.filter(pl.col(LOAD) == rank).row(0, named=True)
+            reason, _, column = str(first[FAULT]).partition(":")
+            raise CheckError(
+                "CHK-010",
+                f"{count:,} of {total:,} rows of partition {load.partition} cannot be used, more than `quarantine`"
+                f" allows; the first: {reason} in {column}.",
+                where=plan.name, fix="correct the source or the contract, or raise `quarantine` in the intent.",
+            )  # fmt: skip
+
+
+def _outcome(
+    silver: SilverPlan, plan: DatasetPlan, typed: Typed, rows: pl.DataFrame, good: pl.DataFrame, engine: Engine
+) -> Outcome:
+    lazy = nw.from_native(good.lazy())
+    match silver.model:
+        case "periodic_snapshot":
+            return Outcome(engine.evaluate(copies(lazy, typed.columns)), good.height, 0, 0)
+        case "event":
+            daily = (LOAD,) if silver.input_mode == "replace_daily" else ()
+            unlike = engine.evaluate(distinct(lazy, typed.columns, slices=daily))
+            table = engine.evaluate(
+                earliest(nw.from_native(unlike.lazy()), typed.columns, silver.keys, slices=daily)
+            )
+            return Outcome(table, unlike.height, good.height - unlike.height, 0)
+    attributes = tuple(c for c in typed.columns if c not in silver.keys and c not in silver.order_by)
+    shape = Shape(silver.keys, silver.order_by, attributes, positional=plan.source.type == "file")
+    return refine_keyed(good, rows, typed.loads, shape, _rules(silver, shape), engine.evaluate)
+
+
+def _rules(silver: SilverPlan, shape: Shape) -> Rules:
+    supplied = silver.ignore_nulls
+    if isinstance(supplied, bool):
+        supplied = shape.attributes if supplied else ()
+    return Rules(
+        model="scd_type_1" if silver.model == "scd_type_1" else "scd_type_2",
+        delete_mode=silver.delete_mode,
+        max_delete_fraction=silver.max_delete_fraction,
+        erase_absent=silver.erase_absent,
+        ignore_nulls=supplied,
+        track=silver.track or tuple(c for c in shape.attributes if c not in silver.track_except),
+    )
+
+
+def _refuse_ties(silver: SilverPlan, outcome: Outcome) -> None:
+    if silver.on_tie == "fail" and outcome.ties:
+        key = ", ".join(f"{k}={v}" for k, v in zip(silver.keys, outcome.tied, strict=True))
+        raise CheckError(
+            "CHK-013", f"{outcome.ties:,} rows differ from another of the same key and order; one key is {key}.",
+            where=str(silver.entity), fix="add a column to `order_by` that tells them apart, or set on_tie: keep.",
+        )  # fmt: skip
+
+
+def _own_slices(silver: SilverPlan) -> tuple[str, ...]:
+    return {"scd_type_2": (IS_CURRENT,), "periodic_snapshot": (LOAD_DATE,)}.get(silver.model, ())
+
+
+def _refuse_reserved(columns: Sequence[str], silver: SilverPlan, parted: Sequence[Slice]) -> None:
+    added = {*_ADDED[silver.model], RUN_DATE, BRONZE_PART, *(s.name for s in parted if s.name != s.column)}
+    if silver.delete_mode != "tombstone":
+        added -= {IS_DELETED, DELETED_AT}
+    taken = [c for c in columns if c in added or c.startswith("__")]
+    if taken:
+        raise StorageError(
+            "SLV-012", f"Column {taken[0]!r} of the source has a name that the table needs for itself.",
+            where=str(silver.entity), fix=f"rename it: `columns: {{source_{taken[0]}: {{source_names: {taken[0]}}}}}`.",
+        )  # fmt: skip
+
+
+def _finished(
+    table: pl.DataFrame, silver: SilverPlan, typed: Typed, parted: Sequence[Slice], timezone: str
+) -> pl.DataFrame:
+    """The table's columns in their order: the owner's, the model's, the technical ones, those to partition by."""
+    placed = addresses(table, SINCE, typed.places)
+    if silver.model == "periodic_snapshot":
+        placed = placed.with_columns(pl.col(RUN_DATE).alias(LOAD_DATE))
+    added = [c for c in _ADDED[silver.model] if c in placed.columns]
+    extra = [s.expression(placed.schema, timezone) for s in parted if s.name != s.column]
+    return placed.select(*typed.columns, *added, RUN_DATE, BRONZE_PART, *extra)
+
+
+def _quarantined(bad: pl.DataFrame, typed: Typed) -> pl.DataFrame:
+    placed = addresses(bad.select(FAULT, VALUE, POS), POS, typed.places)
+    reason = pl.col(FAULT).str.splitn(":", 2)
+    return placed.select(
+        reason.struct.field("field_0").alias("reason"),
+        reason.struct.field("field_1").alias("column"),
+        pl.col(VALUE).alias("value"),
+        pl.col("_commit").alias("commit"),
+        pl.col("_part").alias("part"),
+        (pl.col(POS) - pl.col("base")).alias("row"),
+        "partition",
+    )

@@ -1,0 +1,193 @@
+"""refine: a silver table absorbs every live bronze load up to the head of the log.
+
+The table is a pure function of the live loads and the plan, computed whole; a run whose table is already that
+function's value writes nothing, and one that finds the same rows commits its state alone.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from io import BytesIO
+
+import polars as pl
+
+from medallion_assets.bronze.commit import CommitLog
+from medallion_assets.bronze.reader import Verified
+from medallion_assets.checks.rules import meaning
+from medallion_assets.checks.verdict import Asked, counted
+from medallion_assets.errors import Conflict, StorageError
+from medallion_assets.intent.check import RowRule
+from medallion_assets.lake.manifest import Head
+from medallion_assets.lake.ports import Engine, Progress, Store, Table, TableState
+from medallion_assets.lake.results import CheckResult, Refined
+from medallion_assets.plan.model import DatasetPlan, SilverPlan
+from medallion_assets.runs.build import Built, build
+from medallion_assets.silver.content import changed_rows, content
+
+__all__ = ["refine"]
+
+_SEMANTICS = 1
+"""Of the silver models: another number builds every table again."""
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    plan: DatasetPlan
+    silver: SilverPlan
+    store: Store
+    table: Table
+    engine: Engine
+    quarantine_store: Store
+    verified: Verified | None
+    progress: Progress | None
+
+    @property
+    def intent(self) -> str:
+        # The guard decides which loads count, so it belongs to what determines the rows.
+        return f"{_SEMANTICS}:{self.silver.fingerprint}:{self.silver.max_delete_fraction}"
+
+    def tell(self, rows: int) -> None:
+        if self.progress is not None:
+            self.progress(f"refine {self.silver.entity}", rows)
+
+
+def refine(
+    plan: DatasetPlan, silver: SilverPlan, *, store: Store, table: Table, engine: Engine, quarantine_store: Store,
+    progress: Progress | None = None, verified: Verified | None = None,
+) -> Refined:  # fmt: skip
+    """Bring the table to the head of the dataset's log and say what became of every row.
+
+    ``store`` holds bronze, ``quarantine_store`` the silver folder. Raises Corrupt (BRZ-…), StorageError SLV-001,
+    SLV-003 to SLV-012, Conflict SLV-002 after several lost races, CheckError CHK-010 to CHK-013; then nothing is
+    written.
+    """
+    started = time.perf_counter()
+    run = _Run(plan, silver, store, table, engine, quarantine_store, verified, progress)
+    for left in reversed(range(_TRIES)):
+        try:
+            return replace(_once(run), seconds=time.perf_counter() - started)
+        except Conflict:
+            if not left:
+                raise
+            table.reload()
+    raise AssertionError("unreachable")
+
+
+def _once(run: _Run) -> Refined:
+    log = CommitLog(run.store, run.plan.bronze.path)
+    head = log.head()
+    state = run.table.state()
+    _require_same_log(run, log, head, state)
+    if state is not None and state.bronze_n == head.n and state.intent == run.intent:
+        return _refined(run, head, state, written=False, changed=0)
+    if head.n == 0:
+        raise StorageError(
+            "SLV-007", "Nothing has been ingested.", where=run.plan.name, fix=f"medallion run {run.plan.name}"
+        )
+    run.tell(0)
+    built = build(run.plan, run.silver, head, store=run.store, engine=run.engine, verified=run.verified)
+    run.tell(built.rows.height)
+    after = TableState(
+        bronze_n=head.n,
+        bronze_sha256=head.sha256,
+        intent=run.intent,
+        accounting=built.accounting,
+        content=content(built.rows, built.technical),
+        quarantine=_quarantine(run, head, built),
+        quarantined_by_partition=built.quarantined_by_partition,
+        held=built.held,
+    )
+    changed, same = (built.rows.height, False) if run.table.version is None else _compare(run.table, built.rows)
+    if same:
+        run.table.advance(after)
+    else:
+        run.table.replace(built.rows, after, partition_by=built.partition_by)
+    return _refined(run, head, after, written=not same, changed=changed)
+
+
+def _require_same_log(run: _Run, log: CommitLog, head: Head, state: TableState | None) -> None:
+    absorbed = max(run.table.absorbed or 0, state.bronze_n if state else 0)
+    if absorbed > head.n:
+        raise StorageError(
+            "SLV-008", f"The table has absorbed bronze commit {absorbed}; the log ends at {head.n}.",
+            where=run.plan.name, fix="restore the newest commits of bronze; silver is the witness that they existed.",
+        )  # fmt: skip
+    if state is None or state.bronze_n == 0:
+        return
+    if state.bronze_n == head.n:
+        now = head.sha256
+    else:
+        known = {c.n: c.sha256 for c in head.live}
+        now = known.get(state.bronze_n) or next(c.sha256 for c in log.commits() if c.n == state.bronze_n)
+    if now != state.bronze_sha256:
+        raise StorageError(
+            "SLV-009", f"Bronze commit {state.bronze_n} is not the one that the table has absorbed.",
+            where=run.plan.name, fix="find out who replaced the log; restore it, or build the table in a new place.",
+        )  # fmt: skip
+
+
+def _compare(table: Table, rows: pl.DataFrame) -> tuple[int, bool]:
+    """Rows added or removed, and whether the table is already these rows under these types."""
+    old = table.scan()
+    schema = old.collect_schema()
+    if schema != rows.schema:
+        return rows.height + int(old.select(pl.len()).collect().item()), False
+    changed = changed_rows(old.collect(), rows)
+    return changed, changed == 0
+
+
+def _quarantine(run: _Run, head: Head, built: Built) -> str | None:
+    """Write the quarantined rows beside the table; the state that names the file makes them current."""
+    if built.quarantine.is_empty():
+        return None
+    whole = BytesIO()
+    built.quarantine.write_parquet(whole, compression="zstd")
+    path = f"{run.silver.path}/_quarantine/{head.n:020d}-{content(built.quarantine, ())[:16]}.parquet"
+    run.quarantine_store.put(path, whole.getvalue())
+    return path
+
+
+def _refined(run: _Run, head: Head, state: TableState, *, written: bool, changed: int) -> Refined:
+    numbers = state.accounting
+    rows_in: dict[str, int] = {}
+    for commit in head.live:
+        rows_in[commit.load.partition] = rows_in.get(commit.load.partition, 0) + commit.load.rows
+    return Refined(
+        dataset=run.plan.dataset,
+        entity=run.silver.entity,
+        bronze_n=state.bronze_n,
+        table_version=run.table.version or 0,
+        written=written,
+        rows_in=numbers["rows_in"],
+        events=numbers["events"],
+        duplicates=numbers["duplicates"],
+        filtered=numbers["filtered"],
+        quarantined=numbers["quarantined"],
+        rows=numbers["rows"],
+        absence_deletes=numbers["absence_deletes"],
+        changed=changed,
+        seconds=0.0,
+        engine=run.engine.name,
+        columns=tuple((n, str(t)) for n, t in run.table.scan().collect_schema().items()),
+        content=state.content,
+        rows_in_by_partition=rows_in,
+        quarantined_by_partition=state.quarantined_by_partition,
+        held=state.held,
+        ties=numbers["ties"],
+        incomplete=numbers["incomplete"],
+        quarantine=state.quarantine,
+        checks=tuple(_moved(run.silver, numbers)),
+    )
+
+
+def _moved(silver: SilverPlan, numbers: Mapping[str, int]) -> Iterator[CheckResult]:
+    """Verdicts of the rules that took rows out: nobody after the refine can see those rows."""
+    for check in silver.checks:
+        failing = numbers.get(f"rule:{check.name}")
+        if failing is None or not isinstance(check.rule, RowRule):
+            continue
+        asked = Asked(check.name, check.at, check.severity, check.blocking)
+        yield counted(
+            asked, rows=numbers["judged"], failing=failing, must_be=meaning(check.rule), threshold=check.rule.threshold
+        )

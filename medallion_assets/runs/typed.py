@@ -1,0 +1,255 @@
+"""Bronze rows of all live loads as one frame of typed rows: learned, cast, judged, each with its place."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import polars as pl
+
+from medallion_assets.bronze.reader import Verified, scan
+from medallion_assets.errors import CheckError, StorageError
+from medallion_assets.intent.load import Cdc, Incremental
+from medallion_assets.lake.manifest import Commit, Pattern
+from medallion_assets.lake.ports import Engine, Store
+from medallion_assets.plan.model import DatasetPlan, SilverPlan
+from medallion_assets.silver.columns import FAULT, LOAD, POS
+from medallion_assets.silver.conform import Codes, Contract, Marked, Named, Spelling, conform, learnable, sources
+from medallion_assets.silver.learn import seen
+from medallion_assets.silver.place import Live, clocked, parts, ranked
+from medallion_assets.silver.types import Seen, join, resolve, sql_type
+
+__all__ = ["Typed", "read_typed"]
+
+_SAMPLE = 2_000
+"""Rows that may show that a column is text, before all of them are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """Rows of all live loads in the order of the data."""
+
+    rows: pl.DataFrame
+    """The columns of the table and those that rules need, then the internal ones of ``silver.columns``."""
+    columns: tuple[str, ...]
+    """Those that belong into the table, in its order."""
+    loads: tuple[Live, ...]
+    """By rank."""
+    places: pl.DataFrame
+    """``silver.place.parts`` of the loads."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Live loads of one schema and pattern: one scan."""
+
+    pattern: Pattern
+    frame: pl.LazyFrame
+    schema: Mapping[str, pl.DataType]
+    rows: int
+    loads: tuple[Live, ...]
+
+
+def read_typed(
+    plan: DatasetPlan, silver: SilverPlan, live: Sequence[Commit], *, store: Store, engine: Engine,
+    needed: Sequence[str], verified: Verified | None,
+) -> Typed:  # fmt: skip
+    """Read and verify every live part. ``needed``: columns that rules look at.
+
+    Raises Corrupt (BRZ-…), StorageError SLV-001 (a column is missing), SLV-004, SLV-010, CheckError CHK-011, CHK-012.
+    """
+    commits = {c.n: c for c in live}
+    loads = ranked([_live(c) for c in live])
+    contract = _contract(plan, silver)
+    groups = tuple(_groups(store, plan.bronze.path, [commits[load.n] for load in loads], loads, verified))
+    columns = _columns(groups, contract, plan, silver)
+    wanted = tuple(dict.fromkeys((*columns, *needed)))
+    _require(wanted, groups, contract, silver)
+    if plan.schema_mode == "strict":
+        _refuse_strangers(groups, contract, plan)
+    types = _types(groups, contract, wanted, engine)
+    places = parts(loads)
+    _require_time(loads, contract, types)
+    frames = [_conformed(group, contract, types, places) for group in groups]
+    clock = contract.order_by[0] if contract.order_by else None
+    whole = clocked(
+        pl.concat(frames).sort(POS), loads, clock, types[clock] if clock else pl.Null(), contract.timezone
+    )
+    rows = engine.collect(whole)
+    if plan.schema_mode == "strict":
+        _refuse_misfits(rows)
+    return Typed(rows, columns, loads, places)
+
+
+def _live(commit: Commit) -> Live:
+    load = commit.load
+    at = load.path.rpartition("dt=")[2][:10]
+    return Live(
+        commit.n, load.pattern, load.partition, load.window.start, load.window.end, date.fromisoformat(at), load.rows, load.refused,
+        tuple((p.ordinal, p.rows) for p in load.parts),
+    )  # fmt: skip
+
+
+def _contract(plan: DatasetPlan, silver: SilverPlan) -> Contract:
+    keyed = silver.model in ("scd_type_1", "scd_type_2")
+    codes, marked = None, None
+    load = plan.load
+    if keyed and isinstance(load, Cdc):
+        op = load.operation
+        codes = Codes(
+            op.column or "", (*op.insert, *op.update), op.delete, op.truncate, case_sensitive=op.case_sensitive
+        )
+    if keyed and isinstance(load, Incremental) and load.deleted is not None:
+        marked = Marked(load.deleted.column, load.deleted.values)
+    return Contract(
+        timezone=plan.calendar.timezone,
+        named=tuple(Named(c.name, c.type, c.source_names, c.format, c.nullable, c.default) for c in plan.columns),
+        keys=silver.keys,
+        order_by=silver.order_by,
+        spelling=Spelling(
+            silver.normalize.trim_strings, silver.normalize.empty_strings_as_null, silver.normalize.null_values
+        ),
+        codes=codes,
+        marked=marked,
+    )
+
+
+def _groups(
+    store: Store, path: str, commits: Sequence[Commit], loads: Sequence[Live], verified: Verified | None
+) -> Iterator[_Group]:
+    by_kind: dict[tuple[object, str], list[int]] = {}
+    for rank, commit in enumerate(commits):
+        by_kind.setdefault((commit.load.schema, commit.load.pattern), []).append(rank)
+    for ranks in by_kind.values():
+        chosen = [commits[rank] for rank in ranks]
+        frame = scan(store, path, chosen, verified)
+        schema = {n: t for n, t in frame.collect_schema().items() if n not in ("_commit", "_part", "_row")}
+        rows = sum(c.load.rows for c in chosen)
+        yield _Group(chosen[0].load.pattern, frame, schema, rows, tuple(loads[rank] for rank in ranks))
+
+
+def _columns(groups: Sequence[_Group], contract: Contract, plan: DatasetPlan, silver: SilverPlan) -> tuple[str, ...]:
+    """The table's columns: as the intent lists them, or all, in the order of the data."""
+    if silver.attributes:
+        return tuple(dict.fromkeys((*silver.keys, *silver.order_by, *silver.attributes)))
+    found = dict.fromkeys(name for group in groups for name in sources(list(group.schema), contract))
+    named = dict.fromkeys(c.name for c in plan.columns)
+    spent = set(silver.exclude) | _spent(groups, contract)
+    return tuple(n for n in {**found, **named} if n not in spent or n in silver.keys or n in silver.order_by)
+
+
+def _spent(groups: Sequence[_Group], contract: Contract) -> set[str]:
+    """The columns that say what a row does: used up by it."""
+    used = {m.column for m in (contract.codes, contract.marked) if m is not None}
+    return {name for g in groups for name, source in sources(list(g.schema), contract).items() if source in used}
+
+
+def _require(wanted: Sequence[str], groups: Sequence[_Group], contract: Contract, silver: SilverPlan) -> None:
+    found = {name for group in groups for name in sources(list(group.schema), contract)}
+    optional = {n.name for n in contract.named}
+    for name in wanted:
+        must = name in silver.keys or name in silver.order_by or name not in optional
+        if must and name not in found:
+            raise StorageError(
+                "SLV-001", f"No load has a column {name!r}. There are {', '.join(sorted(found)) or 'none'}.",
+                where=str(silver.entity), fix="name one of these, or map it with `columns: {…: {source_names: …}}`.",
+            )  # fmt: skip
+
+
+def _refuse_strangers(groups: Sequence[_Group], contract: Contract, plan: DatasetPlan) -> None:
+    names = [n.name for n in contract.named]
+    for group in groups:
+        found = sources(list(group.schema), contract)
+        new = [n for n in found if n not in names and n not in _spent(groups, contract)]
+        absent = [n for n in names if n not in found]
+        if names and (new or absent):
+            which = f"has {', '.join(new)} that `columns` does not name" if new else f"lacks {', '.join(absent)}"
+            raise CheckError(
+                "CHK-012", f"Partition {group.loads[0].partition} {which}, and schema_mode is strict.",
+                where=plan.name, fix="change `columns`, or set schema_mode: lenient.",
+            )  # fmt: skip
+
+
+def _refuse_misfits(rows: pl.DataFrame) -> None:
+    bad = rows.filter(pl.col(FAULT).str.starts_with("uncastable:") | pl.col(FAULT).str.starts_with("null_value:"))
+    if bad.height:
+        column = str(bad[FAULT][0]).partition(":")[2]
+        raise CheckError(
+            "CHK-012", f"{bad.height:,} rows do not fit `columns`, first in {column}, and schema_mode is strict.",
+            fix="correct the source or `columns`, or set schema_mode: lenient.",
+        )  # fmt: skip
+
+
+def _types(
+    groups: Sequence[_Group], contract: Contract, wanted: Sequence[str], engine: Engine
+) -> dict[str, pl.DataType]:
+    learned: dict[str, Seen] = {}
+    open_ = [n for n in wanted if contract.of(n).type is None]
+    for group in groups:
+        names = [n for n in open_ if not learned.get(n, Seen()).text]
+        first = _learn(group.frame.head(_SAMPLE), group, contract, names, engine)
+        rest = [n for n in names if not first[n].text] if group.rows > _SAMPLE else []
+        whole = _learn(group.frame, group, contract, rest, engine)
+        learned |= {n: join(learned.get(n, Seen()), whole.get(n, first[n])) for n in names}
+    exact = {*contract.keys, *contract.order_by}
+    types: dict[str, pl.DataType] = {}
+    for name in wanted:
+        given = contract.of(name).type
+        types[name] = sql_type(given) if given else resolve(learned.get(name, Seen()), key=name in contract.keys)
+        if name in exact and given is None and types[name] == pl.String:
+            _refuse_mixture(name, groups, contract, engine)
+    return types
+
+
+def _learn(
+    frame: pl.LazyFrame, group: _Group, contract: Contract, names: Sequence[str], engine: Engine
+) -> dict[str, Seen]:
+    facts = list(learnable(group.schema, contract, names))
+    if not facts:
+        return {n: Seen() for n in names}
+    row = engine.collect(frame.select(facts)).row(0, named=True)
+    return {n: seen(n, row) for n in names}
+
+
+def _refuse_mixture(name: str, groups: Sequence[_Group], contract: Contract, engine: Engine) -> None:
+    """CHK-011 when a key or order_by is text in some loads and not in others: one of them would sort as the other."""
+    kinds: dict[bool, str] = {}
+    for group in groups:
+        facts = list(learnable(group.schema, contract, [name]))
+        if not facts:
+            continue
+        # The first rows of a load mostly show that it is text; the others are looked at whole.
+        sample = engine.collect(group.frame.filter(pl.col("_row") < 50).group_by("_commit").agg(facts))
+        told = {row["_commit"]: seen(name, row) for row in sample.iter_rows(named=True)}
+        unsure = [n for n, s in told.items() if resolve(s) != pl.String]
+        if unsure:
+            whole = engine.collect(group.frame.filter(pl.col("_commit").is_in(unsure)).group_by("_commit").agg(facts))
+            told |= {row["_commit"]: seen(name, row) for row in whole.iter_rows(named=True)}
+        partition = {load.n: load.partition for load in group.loads}
+        kinds |= {resolve(s) == pl.String: partition[n] for n, s in told.items() if s != Seen()}
+    if len(kinds) == 2:
+        raise CheckError(
+            "CHK-011", f"{name!r} is text in partition {kinds[True]} and not in {kinds[False]}.",
+            fix=f"say what it is: `columns: {{{name}: string}}`.",
+        )  # fmt: skip
+
+
+def _require_time(loads: Sequence[Live], contract: Contract, types: Mapping[str, pl.DataType]) -> None:
+    patterns = {load.pattern == "full" for load in loads}
+    if len(patterns) == 2 and contract.order_by and not types[contract.order_by[0]].is_temporal():
+        name = contract.order_by[0]
+        raise StorageError(
+            "SLV-010", f"Full partitions and changes are in one dataset, and {name!r} ({types[name]}) is no time.",
+            fix="order by a time: what a full partition says is placed at the start of its window.",
+        )  # fmt: skip
+
+
+def _conformed(
+    group: _Group, contract: Contract, types: Mapping[str, pl.DataType], places: pl.DataFrame
+) -> pl.LazyFrame:
+    # Without a rule for its operations every row of a cdc load is an upsert (event, periodic_snapshot).
+    rules = contract if group.pattern == "cdc" else replace(contract, codes=None)
+    where = places.lazy().select("_commit", "_part", LOAD, "base")
+    placed = group.frame.join(where, on=["_commit", "_part"], how="left", maintain_order="left").with_columns(
+        (pl.col("base") + pl.col("_row")).alias(POS)
+    )
+    return conform(placed, group.schema, group.pattern, rules, types)
