@@ -95,15 +95,13 @@ def thaw(given: object) -> object:
 
 
 def _null(expected: str, given: object) -> PydanticCustomError:
-    text = given.text if isinstance(given, Plain) and given.text else "null"
-    written = "nothing" if isinstance(given, Plain) and not given.text else f"`{text}`"
-    return refusal(
-        "INT-008",
-        f"{written} is null, and {expected} is expected.",
-        f'for the text quote it: "{text}"; to leave the key out, remove the line.'
-        if expected == "text"
-        else f"write {expected}, or remove the line.",
-    )
+    if isinstance(given, Plain) and not given.text:
+        return refusal(
+            "INT-008", f"Nothing is written, and {expected} is expected.", f"write {expected}, or remove the line."
+        )
+    text = given.text if isinstance(given, Plain) else "null"
+    quoted = f'for the text quote it: "{text}"' if expected == "text" else f"write {expected}"
+    return refusal("INT-008", f"`{text}` is null, and {expected} is expected.", f"{quoted}; or remove the line.")
 
 
 def _wrong(expected: str, given: object, fix: str = "") -> PydanticCustomError:

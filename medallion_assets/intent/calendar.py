@@ -36,7 +36,7 @@ def check_cron(text: str) -> str:
         if not all(_fits(item, field) for item in part.split(",")):
             raise refusal(
                 "INT-041",
-                f"'{part}' is not a {field[0]} of a cron expression.",
+                f"'{part}' does not fit the {field[0]} of a cron expression.",
                 f"write *, or numbers from {field[1]} to {field[2]} with - , and /.",
             )
     return text

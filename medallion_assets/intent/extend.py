@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from posixpath import dirname, join, normpath
 
-from medallion_assets.errors import Problem
-from medallion_assets.intent.located import Located
+from medallion_assets.intent.located import Located, problem_at
 from medallion_assets.intent.merge import INTENT_TAGS, merge
 from medallion_assets.intent.tagged import did_you_mean
 from medallion_assets.intent.tree import Branch, Leaf
@@ -35,7 +34,7 @@ def _extended(
     wrong = _wrong(base, target, documents, seen)
     if wrong:
         at = entry.node.at
-        problems.append(Located(at, Problem("INT-014", wrong[0], f"{at}  extends", wrong[1])))
+        problems.append(problem_at(at, ("extends",), ("INT-014", *wrong)))
         return None
     if len(documents[base]) != 1:  # what is wrong with the base has been said
         return None

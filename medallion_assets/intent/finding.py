@@ -22,5 +22,4 @@ class Finding:
     @staticmethod
     def of(error: PydanticCustomError, path: tuple[Key, ...]) -> "Finding":
         context = error.context or {}
-        fix = str(context["fix"])
-        return Finding(str(context["code"]), path, str(context["what"]), fix[:1].upper() + fix[1:])
+        return Finding(str(context["code"]), path, str(context["what"]), str(context["fix"]))

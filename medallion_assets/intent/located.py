@@ -11,10 +11,11 @@ from medallion_assets.errors import Problem
 from medallion_assets.intent.base import Plain, shown
 from medallion_assets.intent.model import Intent
 from medallion_assets.intent.shape import Variant, variant_at
+from medallion_assets.intent.slips import comma_slips, comma_words
 from medallion_assets.intent.tagged import did_you_mean
-from medallion_assets.intent.tree import Branch, Entry, Key, Leaf, Node, path_text, place, step, to_data
+from medallion_assets.intent.tree import At, Branch, Entry, Key, Leaf, Node, path_text, place, step, to_data
 
-__all__ = ["Located", "LocatedIntent", "structural_problems"]
+__all__ = ["Located", "LocatedIntent", "Words", "problem_at", "structural_problems"]
 
 
 Words = tuple[str, str, str]
@@ -63,19 +64,29 @@ def _located(detail: ErrorDetails, root: type[BaseModel], tree: Node, data: obje
         keys = (*parent, loc[-1])
         entry = _entry(tree, keys)
         at = entry.at if entry else at
-    slip = _template_slip(tree, keys, code)
-    code, what, fix = slip or (code, what, fix)
+    slip = _slip(tree, keys, code)
+    return problem_at(at, keys, slip or (code, what, fix), prefix)
+
+
+def problem_at(at: At, keys: Sequence[Key], words: Words, prefix: str = "INT") -> Located:
+    """A problem in one style: a sentence, its place and an imperative in lower case. PLT codes mirror INT codes."""
+    code, what, fix = words
+    where = f"{at}  {path_text(keys)}".rstrip()
     return Located(
         at,
-        Problem(code.replace("INT", prefix), what, f"{at}  {path_text(keys)}".rstrip(), f"{fix[:1].upper()}{fix[1:]}"),
+        Problem(code.replace("INT", prefix), what[:1].upper() + what[1:], where, fix[:1].lower() + fix[1:]),
     )
 
 
-def _entry(tree: Node, keys: Sequence[Key]) -> Entry | None:
+def _node(tree: Node, keys: Sequence[Key]) -> Node | None:
     node: Node | None = tree
-    for key in keys[:-1]:
+    for key in keys:
         node = step(node, key) if node else None
-    last = keys[-1]
+    return node
+
+
+def _entry(tree: Node, keys: Sequence[Key]) -> Entry | None:
+    node, last = _node(tree, keys[:-1]), keys[-1]
     return node.entries.get(last) if isinstance(node, Branch) and isinstance(last, str) else None
 
 
@@ -108,7 +119,7 @@ def _not_a_choice(key: str, given: object, choices: Sequence[str]) -> Words:
     if isinstance(given, Plain) and given.value is None:
         return (
             "INT-008",
-            f"`{given.text or key + ':'}` is null.",
+            f"`{key}: {given.text}` chooses nothing.",
             f"use one of {', '.join(choices)}, or remove the line.",
         )
     text = given.text if isinstance(given, Plain) else str(given)
@@ -152,13 +163,19 @@ def _owners(key: str, chosen: Variant) -> list[str]:
     return sorted(tag for tag, model in chosen.variants.by_tag.items() if key in model.model_fields)
 
 
-def _template_slip(tree: Node, keys: Sequence[Key], code: str) -> Words | None:
+def _slip(tree: Node, keys: Sequence[Key], code: str) -> Words | None:
+    """A slip of the pen that YAML took for something else."""
+    if code in ("INT-003", "INT-008", "INT-009") and keys:
+        parent = _node(tree, keys[:-1])
+        if isinstance(parent, Branch) and keys[-1] in comma_slips(parent):
+            return comma_words(str(keys[-1]))
+    if code in ("INT-006", "INT-010", "INT-011", "INT-012"):
+        return _template_slip(_node(tree, keys))
+    return None
+
+
+def _template_slip(node: Node | None) -> Words | None:
     """``{run_date}`` without quotes is a mapping to YAML: say so."""
-    if code not in ("INT-006", "INT-010", "INT-011", "INT-012"):
-        return None
-    node: Node | None = tree
-    for key in keys:
-        node = step(node, key) if node else None
     if not isinstance(node, Branch) or not node.flow or len(node.entries) != 1:
         return None
     name, entry = next(iter(node.entries.items()))

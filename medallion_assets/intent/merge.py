@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 
 from medallion_assets.intent.base import Plain
 from medallion_assets.intent.silver import said_model
-from medallion_assets.intent.tree import Branch, Entry, Leaf, Node
+from medallion_assets.intent.tree import Branch, Entry, Leaf, Node, step
 
-__all__ = ["INTENT_TAGS", "PLATFORM_TAGS", "merge", "with_defaults"]
+__all__ = ["INTENT_TAGS", "PLATFORM_TAGS", "merge", "with_defaults", "with_refresh_source"]
 
 Path = tuple[str, ...]
 Tags = Mapping[Path, str]
@@ -71,6 +71,26 @@ def with_defaults(defaults: Branch, document: Branch) -> Branch:
     merged = merge(Branch(entries, document.at), document, INTENT_TAGS)
     assert isinstance(merged, Branch)  # noqa: S101 - of two mappings
     return merged
+
+
+def without_nulls(node: Node) -> Node:
+    """Take out keys that are null, at any depth of mappings."""
+    if not isinstance(node, Branch):
+        return node
+    kept = {key: entry for key, entry in node.entries.items() if not _is_null(entry.node)}
+    return Branch({key: Entry(e.at, without_nulls(e.node)) for key, e in kept.items()}, node.at, node.flow)
+
+
+def with_refresh_source(document: Branch) -> Branch | None:
+    """The document with ``load.full_refresh.source`` merged over ``source``; None when it has none."""
+    node: Node | None = document
+    for key in ("load", "full_refresh", "source"):
+        node = step(node, key) if node else None
+    source = document.entries.get("source")
+    if node is None or source is None:
+        return None
+    merged = without_nulls(merge(source.node, node, INTENT_TAGS, ("source",)))
+    return Branch({**document.entries, "source": Entry(source.at, merged)}, document.at)
 
 
 def _lacks_tag(node: Node, tag: str | None) -> bool:

@@ -14,11 +14,11 @@ import yaml
 from pydantic import ValidationError
 from yaml._yaml import CParser
 
-from medallion_assets.errors import InvalidProject, Problem
+from medallion_assets.errors import InvalidProject
 from medallion_assets.intent.base import Plain
 from medallion_assets.intent.extend import extended
-from medallion_assets.intent.located import Located, LocatedIntent, structural_problems
-from medallion_assets.intent.merge import PLATFORM_TAGS, merge, with_defaults
+from medallion_assets.intent.located import Located, LocatedIntent, problem_at, structural_problems
+from medallion_assets.intent.merge import PLATFORM_TAGS, merge, with_defaults, with_refresh_source
 from medallion_assets.intent.model import Intent
 from medallion_assets.intent.platform import Platform
 from medallion_assets.intent.rules import intent_problems, platform_problems, project_problems
@@ -33,7 +33,7 @@ _MAX_VALUES = 100_000
 _NULL = re.compile(r"(?:null|Null|NULL|~|)\Z")
 _BOOL = re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z")
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,37})\Z")
-_FLOAT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,37})?(?:\.[0-9]{1,40})?(?:[eE][-+]?[0-9]{1,2})?\Z")
+_FLOAT = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]{0,37})(?:\.[0-9]{1,40})?|\.[0-9]{1,40})(?:[eE][-+]?[0-9]{1,2})?\Z")
 
 
 def parse_project(files: Mapping[str, str], platform: Platform) -> tuple[LocatedIntent, ...]:
@@ -79,13 +79,12 @@ def parse_platform(
         for node in _Reader(file, problems, "PLT").read(content, may_be_empty=True) if content is not None else ():
             merged = merge(tree, node, PLATFORM_TAGS)
             tree = merged if isinstance(merged, Branch) else tree
-    _raise(problems)
+    platform = Platform()
     try:
         platform = Platform.model_validate(to_data(tree))
     except ValidationError as error:
         problems.extend(structural_problems(error, Platform, tree, "PLT"))
-        _raise(problems)
-        raise
+    _raise(problems)
     problems.extend(platform_problems(platform, tree))
     _raise(problems)
     return platform.with_tree(tree)
@@ -94,6 +93,9 @@ def parse_platform(
 def _intent(tree: Branch, file: str, line: int, problems: list[Located]) -> Iterator[LocatedIntent]:
     try:
         yield LocatedIntent(Intent.model_validate(to_data(tree)), file, line, tree)
+        if (refreshed := with_refresh_source(tree)) is not None:
+            tree = refreshed
+            Intent.model_validate(to_data(tree))
     except ValidationError as error:
         problems.extend(structural_problems(error, Intent, tree, "INT"))
 
@@ -149,7 +151,8 @@ class _Reader:
         try:
             self._read(text)
         except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
+            unclosed = "unexpected end of stream" in (error.problem or "")
+            mark = error.context_mark if unclosed and error.context_mark else error.problem_mark
             at = At(self.file, mark.line + 1, mark.column + 1) if mark else At(self.file, 1, 1)
             self._problem(at, *syntax_words(text, at, error.problem or "", error.context or ""))
         except (yaml.YAMLError, UnicodeEncodeError) as error:
@@ -161,8 +164,7 @@ class _Reader:
         return tuple(self.documents)
 
     def _problem(self, at: At, code: str, what: str, fix: str, path: str = "") -> None:
-        problem = Problem(code.replace("INT", self.prefix), what, f"{at}  {path}".rstrip(), fix[:1].upper() + fix[1:])
-        self.problems.append(Located(at, problem))
+        self.problems.append(problem_at(at, (path,) if path else (), (code, what, fix), self.prefix))
 
     def _refuse(self, at: At, what: str, fix: str) -> _RefusedError:
         self._problem(at, "INT-013", what, fix)

@@ -8,14 +8,15 @@ from medallion_assets.errors import Problem
 from medallion_assets.intent.check import Range as RangeRule
 from medallion_assets.intent.check import RowCount, default_name
 from medallion_assets.intent.finding import Finding
-from medallion_assets.intent.located import Located, LocatedIntent
+from medallion_assets.intent.located import Located, LocatedIntent, problem_at
 from medallion_assets.intent.matrix import load_findings
 from medallion_assets.intent.model import Intent
 from medallion_assets.intent.platform import Platform
 from medallion_assets.intent.reading import source_findings
 from medallion_assets.intent.reference import check_references, holds_reference
 from medallion_assets.intent.silver import DerivedEvent, Keyed, Scd2, Silver
-from medallion_assets.intent.tree import Branch, Items, Key, Leaf, Node, path_text, place
+from medallion_assets.intent.slips import comma_slips, comma_words
+from medallion_assets.intent.tree import Branch, Items, Key, Leaf, Node, place
 
 __all__ = ["intent_problems", "platform_problems", "project_problems"]
 
@@ -23,7 +24,7 @@ __all__ = ["intent_problems", "platform_problems", "project_problems"]
 def intent_problems(located: LocatedIntent) -> tuple[tuple[Located, ...], tuple[Problem, ...]]:
     """Errors and warnings of one intent."""
     intent, tree = located.intent, located.tree
-    findings = [*_findings(intent), *_reference_findings(tree, _in_source)]
+    findings = [*_findings(intent), *_reference_findings(tree, _in_source), *_refresh_findings(tree)]
     errors = tuple(_at(tree, finding, "INT") for finding in findings if not finding.warning)
     warnings = tuple(_at(tree, finding, "INT").problem for finding in findings if finding.warning)
     return errors, warnings
@@ -31,8 +32,7 @@ def intent_problems(located: LocatedIntent) -> tuple[tuple[Located, ...], tuple[
 
 def _at(tree: Node, finding: Finding, prefix: str) -> Located:
     keys, at = place(tree, finding.path)
-    code = finding.code.replace("INT", prefix)
-    return Located(at, Problem(code, finding.what, f"{at}  {path_text(keys)}".rstrip(), finding.fix))
+    return problem_at(at, keys, (finding.code, finding.what, finding.fix), prefix)
 
 
 def _findings(intent: Intent) -> Iterator[Finding]:
@@ -135,6 +135,22 @@ def _reference_findings(tree: Node, allowed: Callable[[Sequence[Key]], bool]) ->
             )
 
 
+def _refresh_findings(tree: Node) -> Iterator[Finding]:
+    """In ``load.full_refresh.source`` a null removes a key, so a text that was cut at its comma goes unnoticed."""
+    for path, branch in _branches(tree, ()):
+        if path[:3] == ("load", "full_refresh", "source"):
+            for key in comma_slips(branch):
+                code, what, fix = comma_words(key)
+                yield Finding(code, (*path, key), what, fix, warning=True)
+
+
+def _branches(node: Node, path: tuple[Key, ...]) -> Iterator[tuple[tuple[Key, ...], Branch]]:
+    if isinstance(node, Branch):
+        yield path, node
+        for key, entry in node.entries.items():
+            yield from _branches(entry.node, (*path, key))
+
+
 def _leaves(node: Node, path: tuple[Key, ...]) -> Iterator[tuple[tuple[Key, ...], Leaf]]:
     match node:
         case Leaf():
@@ -180,7 +196,7 @@ def _twins(
     for name, located, path in named:
         keys, at = place(located.tree, path)
         if name in first:
-            yield Located(at, Problem(code, what.format(name, first[name]), f"{at}  {path_text(keys)}", fix))
+            yield problem_at(at, keys, (code, what.format(name, first[name]), fix))
         first.setdefault(name, str(at))
 
 

@@ -20,7 +20,7 @@ from medallion_assets.intent.base import (
     shown,
     text_of,
 )
-from medallion_assets.intent.tagged import Tagged, did_you_mean
+from medallion_assets.intent.tagged import Tagged, did_you_mean, refusal_at
 
 __all__ = [
     "MEANINGS",
@@ -184,11 +184,12 @@ def _resolve(data: Mapping[str, object]) -> Mapping[str, object]:
         return data
     for key, value in said.items():
         if value not in SPELLINGS[key]:
-            raise refusal(
+            error = refusal(
                 "INT-007",
-                f"`{key}` cannot be {shown(value)}.",
+                f"{shown(value)} is not a choice of `{key}`.",
                 f"use one of {', '.join(SPELLINGS[key])}.{did_you_mean(str(value), SPELLINGS[key])}",
             )
+            raise refusal_at(error, key)
     meant = _meanings({key: str(value) for key, value in said.items()})
     if "model" in data:
         meant["model"] = str(data["model"])

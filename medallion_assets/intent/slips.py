@@ -3,9 +3,10 @@
 import re
 from collections.abc import Mapping
 
-from medallion_assets.intent.tree import At, Entry, Leaf
+from medallion_assets.intent.base import Plain
+from medallion_assets.intent.tree import At, Branch, Entry, Leaf
 
-__all__ = ["LEGACY", "mend_decimals", "syntax_words"]
+__all__ = ["LEGACY", "comma_slips", "comma_words", "mend_decimals", "syntax_words"]
 
 LEGACY: tuple[frozenset[str], ...] = (
     frozenset({"platform", "source", "silver"}),
@@ -20,13 +21,24 @@ _DECIMAL_END = re.compile(r"\s*(\d+)\s*\)\Z")
 _DECIMAL_START = re.compile(r"((?:decimal|numeric)\s*\(\s*\d+)\s*\Z", re.IGNORECASE)
 
 
+_SIMPLE: Mapping[str, Words] = {
+    "unexpected end of stream": ("INT-001", "The quote that opens here is never closed.", "close it."),
+    "tab character": ("INT-001", "A tab cannot indent.", "use spaces."),
+    "mapping values": ("INT-001", "There is a second `: ` in this line.", "quote the text that holds it."),
+}
+"""Signs in the YAML library's words → ours."""
+
+
 def syntax_words(text: str, at: At, problem: str, context: str) -> Words:
     """Code, what and fix for a syntax error that the YAML library saw at ``at``."""
     lines = text.splitlines()
     line = lines[at.line - 1] if 0 < at.line <= len(lines) else ""
     rest = line[at.column - 1 :]
+    simple = next((words for sign, words in _SIMPLE.items() if sign in problem), None)
     if "alias" in f"{problem}{context}":
         return _alias(line, problem)
+    if simple:
+        return simple
     if "cannot start any token" in problem:
         return _odd_start(rest)
     if "escape" in problem or "hexdecimal" in problem:
@@ -41,8 +53,6 @@ def syntax_words(text: str, at: At, problem: str, context: str) -> Words:
             "A `{` or `[` without quotes starts a mapping or a list inside the text.",
             'quote the whole text: "data/{run_date}.csv".',
         )
-    if "mapping values" in problem:
-        return "INT-001", "There is a second `: ` in this line.", "quote the text that holds it."
     words = " ".join(f"{context} {problem}".split())
     return "INT-001", f"This is not YAML: {words}.", "look at this line and the one before it."
 
@@ -61,13 +71,30 @@ def _odd_start(rest: str) -> Words:
         return "INT-020", f"`{found[0]}` without quotes: YAML keeps `@` for itself.", f'quote it: "{found[0]}".'
     if rest.startswith("\t"):
         return "INT-001", "A tab cannot indent.", "use spaces."
-    return "INT-001", f"`{rest[:1]}` cannot start a text.", "quote the text."
+    return "INT-001", f"A text cannot start with the character {rest[:1]} without quotes.", "quote the text."
 
 
 def _brace_inside(line: str) -> bool:
     """Whether the line has text that runs into a brace: ``x_{run_date}`` or ``{run_date}/x``."""
     unquoted = re.sub(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'', "", line)
     return bool(re.search(r"[^\s{\[,:]\{|[^\s{\[,:]\[|\}[^\s,}\]]|:\s+[{\[][^{}\[\]]*[}\]]\s*[^\s,}\]#]", unquoted))
+
+
+def comma_slips(branch: Branch) -> tuple[str, ...]:
+    """Keys without even a null, after another key of a ``{ }``: what is left of a text with a comma in it."""
+    if not branch.flow:
+        return ()
+    return tuple(
+        key
+        for key, entry in tuple(branch.entries.items())[1:]
+        if isinstance(entry.node, Leaf) and isinstance(entry.node.value, Plain) and not entry.node.value.text
+    )
+
+
+def comma_words(key: str) -> Words:
+    """Code, what and fix for one of ``comma_slips``."""
+    what = f"`{key}` has no value: inside `{{ }}` the comma before it ended a text."
+    return "INT-023", what, "quote the whole text that holds the comma."
 
 
 def mend_decimals(entries: Mapping[str, Entry]) -> tuple[Mapping[str, Entry], tuple[tuple[At, Words], ...]]:

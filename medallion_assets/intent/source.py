@@ -254,4 +254,12 @@ class Bronze(SourceBase):
     dataset: DatasetName
 
 
-Source: TypeAlias = Annotated[File | Api | Database | Kafka | Python | Bronze, Tagged("type", "source type")]
+_SYNONYMS = {
+    **dict.fromkeys(("postgres", "postgresql", "mysql", "mssql", "sqlserver", "oracle", "sqlite", "sql"), "database"),
+    **dict.fromkeys(("rest", "http", "https", "rest_api"), "api"),
+    **dict.fromkeys(("csv", "json", "parquet", "excel", "s3", "files", "folder", "local"), "file"),
+    **dict.fromkeys(("stream", "topic", "events"), "kafka"),
+}
+Source: TypeAlias = Annotated[
+    File | Api | Database | Kafka | Python | Bronze, Tagged("type", "source type", synonyms=tuple(_SYNONYMS.items()))
+]

@@ -15,7 +15,7 @@ from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, Val
 
 from medallion_assets.intent.base import Plain, refusal, shown
 
-__all__ = ["Tagged", "Variants", "did_you_mean"]
+__all__ = ["Tagged", "Variants", "did_you_mean", "refusal_at"]
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
@@ -34,6 +34,8 @@ class Tagged:
     tag: str
     noun: str
     prepare: Callable[[Mapping[str, object]], Mapping[str, object]] | None = None
+    synonyms: tuple[tuple[str, str], ...] = ()
+    """Words that people write for a tag value, for "did you mean"."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Build a schema that knows the variants but does not build them."""
@@ -78,15 +80,21 @@ class Variants:
     def _choices(self) -> str:
         return ", ".join(sorted(self.by_tag))
 
+    def _meant(self, text: str) -> str:
+        synonyms = dict(self.tagged.synonyms)
+        near = get_close_matches(text.lower(), [*self.by_tag, *synonyms], 1)
+        return f" Did you mean `{synonyms.get(near[0], near[0])}`?" if near else ""
+
     def _unknown_tag(self, given: object, chosen: object) -> Exception:
         text = chosen.text if isinstance(chosen, Plain) else str(chosen)
         error = refusal(
             "INT-004",
             f"{shown(chosen)} is not a {self.tagged.noun}.",
-            f"use one of {self._choices()}.{did_you_mean(text, self.by_tag)}",
+            f"use one of {self._choices()}.{self._meant(text)}",
         )
-        return error if isinstance(given, str) else _at(error, self.tagged.tag)
+        return error if isinstance(given, str) else refusal_at(error, self.tagged.tag)
 
 
-def _at(error: PydanticCustomError, key: str) -> ValidationError:
+def refusal_at(error: PydanticCustomError, key: str) -> ValidationError:
+    """Put an error at a key below the value that is being validated."""
     return ValidationError.from_exception_data("tagged", [InitErrorDetails(type=error, loc=(key,), input=None)])
