@@ -59,7 +59,8 @@ class Reporter:
     def newest(self, work: Sequence[Work]) -> None:
         """Says which partitions were chosen, when no date was given."""
         for one in work:
-            self.say(f"{one.plan.name}: {', '.join(p.key for p in one.partitions)} (no date given: the newest)")
+            if one.plan.calendar.cadence != "none":
+                self.say(f"{one.plan.name}: {', '.join(p.key for p in one.partitions)} (no date given: the newest)")
 
     def say(self, line: str) -> None:
         """One line, above the live one."""
