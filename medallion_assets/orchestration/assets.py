@@ -7,13 +7,14 @@ from functools import partial
 from typing import Protocol
 
 import dagster as dg
+from pydantic import Field
 
 from medallion_assets.errors import MedallionError
 from medallion_assets.lake.ports import Progress
-from medallion_assets.lake.results import Ingested, Refined
+from medallion_assets.lake.results import CheckResult, Ingested, Refined
 from medallion_assets.orchestration.checks import Verdicts, check_specs
 from medallion_assets.orchestration.events import evaluations, materialized, targets
-from medallion_assets.orchestration.failures import RETRIES, reported
+from medallion_assets.orchestration.failures import RETRIES, DataFailure, reported, together
 from medallion_assets.orchestration.handles import BronzeHandle, SilverHandle
 from medallion_assets.orchestration.metadata import Metadata, ingested_metadata, refined_metadata
 from medallion_assets.orchestration.partitions import EVERYTHING
@@ -22,7 +23,7 @@ from medallion_assets.plan.calendar import partition_of
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 from medallion_assets.project import Project
 
-__all__ = ["IO_MANAGER", "Watcher", "bronze_asset", "silver_asset"]
+__all__ = ["IO_MANAGER", "Watcher", "bronze_asset", "ingest_op", "silver_asset"]
 
 IO_MANAGER = "lake_io"
 """Resource key of the IO manager of every asset here."""
@@ -35,9 +36,16 @@ class Watcher(Protocol):
 
     @property
     def progress(self) -> Progress | None: ...
-    def ingested(self, done: Ingested) -> None: ...
+    def ingested(self, done: Ingested) -> None:
+        """Committed; not yet judged."""
+        ...
+
+    def verified(self, done: Ingested) -> None:
+        """The same with its checks."""
+        ...
+
     def refined(self, done: Refined) -> None: ...
-    def failed(self, plan: DatasetPlan, error: MedallionError) -> None: ...
+    def failed(self, plan: DatasetPlan, partition: str | None, error: MedallionError) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +55,27 @@ class NoWatcher:
     progress: Progress | None = None
 
     def ingested(self, done: Ingested) -> None: ...
+    def verified(self, done: Ingested) -> None: ...
     def refined(self, done: Refined) -> None: ...
-    def failed(self, plan: DatasetPlan, error: MedallionError) -> None: ...
+    def failed(self, plan: DatasetPlan, partition: str | None, error: MedallionError) -> None: ...
+
+
+class IngestConfig(dg.Config):
+    """What the launchpad asks before a run."""
+
+    force: bool = Field(default=False, description="Load partitions again that are there with the same content.")
+
+
+def ingest_op(plan: DatasetPlan) -> str:
+    """Name of the op that run configuration is addressed to."""
+    return f"ingest__{plan.dataset.system}__{plan.dataset.table}"
 
 
 def bronze_asset(plan: DatasetPlan, spec: dg.AssetSpec, watcher: Watcher) -> dg.AssetsDefinition:
     """The op that ingests the partitions of a run in order, each committed before the next is read."""
 
     @dg.multi_asset(
-        name=f"ingest__{plan.dataset.system}__{plan.dataset.table}",
+        name=ingest_op(plan),
         specs=[spec],
         check_specs=check_specs(spec.key, plan.checks, spec.partitions_def),
         backfill_policy=_backfill_policy(spec),
@@ -63,8 +83,8 @@ def bronze_asset(plan: DatasetPlan, spec: dg.AssetSpec, watcher: Watcher) -> dg.
         pool=_pool(plan),
         op_tags={"medallion/intent": plan.name},
     )
-    def ingest(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[Event]:
-        yield from _Op(context, lake.open(), plan, watcher).ingest(spec.key)
+    def ingest(context: dg.AssetExecutionContext, config: IngestConfig, lake: LakeResource) -> Iterator[Event]:
+        yield from _Op(context, lake.open(), plan, watcher).ingest(spec.key, config.force)
 
     return ingest
 
@@ -101,25 +121,24 @@ class _Op:
     plan: DatasetPlan
     watcher: Watcher
 
-    def ingest(self, key: dg.AssetKey) -> Iterator[Event]:
-        done: list[Ingested] = []
-        try:
-            for partition in _partition_keys(self.context):
-                done.append(self._partition(partition))  # noqa: PERF401 - what is done stands when the next one fails
-        except dg.Failure as failure:
-            if not failure.allow_retries or self.context.retry_number >= RETRIES.max_retries:
-                self._record(key, done)
-            raise
-        for one in done:
+    def ingest(self, key: dg.AssetKey, force: bool) -> Iterator[Event]:
+        loads, failures = self._load(force)
+        if failures and failures[-1].allow_retries and self.context.retry_number < RETRIES.max_retries:
+            raise failures[-1]
+        loads = self._verify(loads)
+        if failures:
+            self._record(key, loads)
+            raise together(failures)
+        for one in loads:
             self._add_metadata(self._ingested(one), key, one.partition.key)
-        commits = tuple(sorted((d.commit for d in done), key=lambda commit: commit.n))
+        commits = tuple(sorted((d.commit for d in loads), key=lambda commit: commit.n))
         handle = BronzeHandle(self.plan.dataset, commits, partial(self.project.scan_bronze, self.plan, commits))
-        yield dg.MaterializeResult(asset_key=key, value=handle, data_version=_version(done))
-        keys, given = tuple(d.partition.key for d in done), tuple(c for d in done for c in d.checks)
+        yield dg.MaterializeResult(asset_key=key, value=handle, data_version=_version(loads))
+        keys, given = tuple(d.partition.key for d in loads), tuple(c for d in loads for c in d.checks)
         yield from _checks(self.context, key, Verdicts(keys, self.plan.checks, given))
 
     def refine(self, silver: SilverPlan, key: dg.AssetKey) -> Iterator[Event]:
-        with self._reported():
+        with self._reported(None):
             done = self.project.refine(self.plan, silver, progress=self.watcher.progress)
             done = replace(done, checks=(*done.checks, *self.project.verify_silver(self.plan, silver, done)))
             url = self.project.store(silver.store).url(silver.path)
@@ -138,15 +157,49 @@ class _Op:
         )
         yield from _checks(self.context, key, Verdicts(keys, silver.checks, done.checks))
 
-    def _partition(self, key: str) -> Ingested:
-        with self._reported():
-            partition = partition_of(self.plan.calendar, key)
-            done = self.project.ingest(self.plan, partition, run_id=self.context.run_id, progress=self.watcher.progress)
-            done = replace(done, checks=(*done.checks, *self.project.verify_bronze(self.plan, partition)))
+    def _load(self, force: bool) -> tuple[list[Ingested], list[dg.Failure]]:
+        """Every partition of the run, in order. Bad data of one does not stop the next; a bad lake or intent does."""
+        loads: list[Ingested] = []
+        failures: list[dg.Failure] = []
+        for key in _partition_keys(self.context):
+            try:
+                loads.append(self._partition(key, force))
+            except dg.Failure as failure:  # noqa: PERF203 - one file or request each: the block costs nothing beside it
+                failures.append(failure)
+                if failure.allow_retries or not isinstance(failure, DataFailure):
+                    break
+        return loads, failures
+
+    def _partition(self, key: str, force: bool) -> Ingested:
+        with self._reported(key):
+            done = self.project.ingest(
+                self.plan,
+                partition_of(self.plan.calendar, key),
+                run_id=self.context.run.run_id,
+                force=force,
+                progress=self.watcher.progress,
+            )
         self.watcher.ingested(done)
         outcome = "loaded" if done.written else "unchanged"
         self.context.log.info(f"{self.plan.name} {key}: {outcome}, {done.commit.load.rows} rows")
         return done
+
+    def _verify(self, loads: Sequence[Ingested]) -> list[Ingested]:
+        """All loads with their checks. Raises Failure when the lake cannot be read."""
+        if not loads:
+            return []
+        with self._reported(None):
+            head = self.project.head(self.plan)
+            judged = [
+                self._judged(one, self.project.verify_bronze(self.plan, one.partition, head=head)) for one in loads
+            ]
+        for one in judged:
+            self.watcher.verified(one)
+        return judged
+
+    @staticmethod
+    def _judged(one: Ingested, checks: tuple[CheckResult, ...]) -> Ingested:
+        return replace(one, checks=(*one.checks, *checks))
 
     def _ingested(self, done: Ingested) -> Metadata:
         path = f"{self.plan.bronze.path}/{done.commit.load.path}"
@@ -161,8 +214,8 @@ class _Op:
         for one in done:
             self.context.log_event(materialized(key, one.partition.key, self._ingested(one), one.commit.load.content))
 
-    def _reported(self) -> AbstractContextManager[None]:
-        return reported(self.project.scrub, partial(self.watcher.failed, self.plan))
+    def _reported(self, partition: str | None) -> AbstractContextManager[None]:
+        return reported(self.project.scrub, partial(self.watcher.failed, self.plan, partition))
 
 
 def _slice_metadata(done: Refined, partition: str) -> Metadata:

@@ -12,7 +12,7 @@ import dagster as dg
 from medallion_assets.errors import ConfigError
 from medallion_assets.intent.source import Bronze
 from medallion_assets.orchestration.assets import IO_MANAGER, NoWatcher, Watcher, bronze_asset, silver_asset
-from medallion_assets.orchestration.io_managers import LakeIOManager
+from medallion_assets.orchestration.io_managers import lake_io_manager
 from medallion_assets.orchestration.resources import LakeResource
 from medallion_assets.orchestration.translator import DATASET, ENTITY, MedallionTranslator, PlannedAsset
 from medallion_assets.plan.model import DatasetPlan
@@ -54,7 +54,7 @@ def build_definitions(
     with quiet():
         return dg.Definitions(
             assets=[asset for plan in chosen for asset in builder.assets(plan)],
-            resources={"lake": lake, IO_MANAGER: LakeIOManager(lake=lake)},
+            resources={"lake": lake, IO_MANAGER: lake_io_manager},
             executor=dg.in_process_executor,
         )
 
@@ -86,6 +86,7 @@ class _Builder:
         """The translator's, with what the IO managers need."""
         said = {DATASET: asset.plan.name}
         if asset.silver is not None:
-            said[ENTITY] = str(asset.silver.entity)
+            entity = asset.silver.entity
+            said[ENTITY] = f"{entity}/v{entity.version}"
         spec = self.translator.get_asset_spec(asset)
         return spec.merge_attributes(metadata=said).with_io_manager_key(IO_MANAGER)

@@ -1,16 +1,33 @@
 """Errors on their way into Dagster, which stores their text in clear: for people, scrubbed, retried or not."""
 
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import dagster as dg
 
-from medallion_assets.errors import MedallionError
+from medallion_assets.errors import CheckError, ExtractionError, MedallionError
 
-__all__ = ["RETRIES", "reported"]
+__all__ = ["RETRIES", "DataFailure", "reported", "together"]
 
 RETRIES = dg.RetryPolicy(max_retries=3, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 """For errors that say ``retryable``: 2, 4 and 8 seconds, give or take."""
+
+
+class DataFailure(dg.Failure):
+    """The source or its data is at fault: another partition may well be good."""
+
+
+def together(failures: Sequence[dg.Failure]) -> dg.Failure:
+    """One failure that says all of them; the very one when it is alone."""
+    if len(failures) == 1:
+        return failures[0]
+    text = "\n\n".join(failure.description or "" for failure in failures)
+    return DataFailure(
+        f"{len(failures)} partitions could not be loaded.\n\n{text}",
+        metadata={"code": failures[0].metadata["code"]},
+        allow_retries=False,
+    )
 
 
 @contextmanager
@@ -26,24 +43,20 @@ def reported(scrub: Callable[[str], str], told: Callable[[MedallionError], None]
         raise
     except MedallionError as error:
         told(error)
-        raise dg.Failure(
+        kind = DataFailure if isinstance(error, ExtractionError | CheckError) else dg.Failure
+        raise kind(
             description=scrub(str(error)),
             metadata={"code": error.code, "exit_code": error.exit_code},
             allow_retries=error.retryable,
         ) from None
     except Exception as error:  # noqa: BLE001 - the border: any text that passes it is stored in clear
-        where = _last_frame(error)
         raise dg.Failure(
-            description=scrub(f"{type(error).__name__}: {error}"), metadata={"where": where}, allow_retries=False
+            description=scrub(f"{type(error).__name__}: {error}"),
+            metadata={"traceback": dg.MetadataValue.md(f"```\n{scrub(_frames(error))}```")},
+            allow_retries=False,
         ) from None
 
 
-def _last_frame(error: Exception) -> str:
-    """``file:line in function`` of where it was raised: source text and values of a full traceback stay out."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return "unknown"
-    code = trace.tb_frame.f_code
-    return f"{code.co_filename}:{trace.tb_lineno} in {code.co_name}"
+def _frames(error: Exception) -> str:
+    """Where it was raised, innermost last; without the messages of its causes."""
+    return "".join(traceback.format_tb(error.__traceback__))

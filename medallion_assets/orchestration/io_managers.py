@@ -11,12 +11,12 @@ from medallion_assets.orchestration.handles import BronzeHandle, SilverHandle
 from medallion_assets.orchestration.resources import LakeResource
 from medallion_assets.orchestration.translator import DATASET, ENTITY
 
-__all__ = ["LakeIOManager"]
+__all__ = ["LakeIOManager", "lake_io_manager"]
 
 Handle = BronzeHandle | SilverHandle
 
 
-class LakeIOManager(dg.ConfigurableIOManager):
+class LakeIOManager(dg.IOManager):
     """Reads bronze and silver for user assets.
 
     ``def report(airports: pl.LazyFrame)`` and the same with ``pl.DataFrame``, ``pa.Table``,
@@ -24,7 +24,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
     annotation. A partitioned asset gets the partitions it is mapped to, others get everything.
     """
 
-    lake: dg.ResourceDependency[LakeResource]
+    def __init__(self, lake: LakeResource) -> None:
+        self._lake = lake
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Only bronze and silver assets come here, and their rows are committed already."""
@@ -57,8 +58,14 @@ class LakeIOManager(dg.ConfigurableIOManager):
         said = {} if upstream is None else upstream.definition_metadata
         partitions = tuple(context.asset_partition_keys) if context.has_asset_partitions else None
         if ENTITY in said:
-            return self.lake.silver(str(said[ENTITY]), partitions)
-        return self.lake.bronze(str(said[DATASET]), partitions)
+            return self._lake.silver(str(said[ENTITY]), partitions)
+        return self._lake.bronze(str(said[DATASET]), partitions)
+
+
+@dg.io_manager(required_resource_keys={"lake"})
+def lake_io_manager(context: dg.InitResourceContext) -> LakeIOManager:
+    """Reads bronze and silver of the project that the resource ``lake`` names."""
+    return LakeIOManager(context.resources.lake)
 
 
 def _lazy(handle: Handle) -> object:

@@ -49,7 +49,7 @@ class LakeResource(dg.ConfigurableResource[Project]):
         return BronzeHandle(plan.dataset, wanted, partial(project.scan_bronze, plan, wanted))
 
     def silver(self, name: str, partitions: tuple[str, ...] | None = None) -> SilverHandle:
-        """The table ``silver/<domain>/<entity>`` as it stands now, or its rows of these partitions.
+        """The table ``silver/<domain>/<entity>[/v<n>]`` as it stands now, or its rows of these partitions.
 
         Raises ConfigError when the project has no such table, Failure when it has never been built.
         """

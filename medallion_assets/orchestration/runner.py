@@ -1,21 +1,23 @@
 """``medallion run --dagster``: the same work as a plain run, as recorded Dagster runs in this process.
 
-One run a contiguous range of partitions, for all datasets that ask for the same range of the same calendar: Dagster
-knows a range by its ends, so a gap would be run as well.
+Dagster knows a range of partitions by its ends, so a gap starts another run. A dataset without a gap is one run, shared
+by all that ask for the same range of the same calendar; with gaps its bronze ranges come first, then its silver ones,
+the first of which absorbs everything.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import dagster as dg
 
-from medallion_assets.errors import MedallionError
+from medallion_assets.errors import CheckError, ExtractionError, MedallionError
 from medallion_assets.lake.ports import Progress
 from medallion_assets.lake.results import Ingested, Refined
 from medallion_assets.lake.window import Partition
+from medallion_assets.orchestration.assets import NoWatcher, Watcher, ingest_op
 from medallion_assets.orchestration.definitions import build_definitions, quiet
 from medallion_assets.orchestration.partitions import partitions_of
-from medallion_assets.orchestration.translator import DATASET
+from medallion_assets.orchestration.translator import DATASET, ENTITY
 from medallion_assets.plan.model import Calendar, DatasetPlan
 from medallion_assets.project import Project
 
@@ -26,22 +28,24 @@ _RANGE_START, _RANGE_END = "dagster/asset_partition_range_start", "dagster/asset
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A dataset whose ingest or refine raised."""
+    """An error of a dataset: of one partition's ingest, or (None) of verifying or refining."""
 
     plan: DatasetPlan
+    partition: str | None
     error: MedallionError
 
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """What the runs did, in the order it happened; their checks are in the results."""
+    """What the runs did, in the order it happened; checks are in the results."""
 
     run_ids: tuple[str, ...]
-    success: bool
-    """No run failed: neither by an error nor by a blocking check."""
     ingested: tuple[Ingested, ...]
     refined: tuple[Refined, ...]
+    """One a table, however many runs touched it."""
     failed: tuple[Failed, ...]
+    unexpected: tuple[str, ...]
+    """Texts (scrubbed) of failures that are no MedallionError: a bug, or a machine out of memory or disk."""
 
 
 def execute(
@@ -51,21 +55,27 @@ def execute(
     instance: dg.DagsterInstance,
     *,
     env: str | None = None,
-    progress: Progress | None = None,
+    force: bool = False,
+    watcher: Watcher | None = None,
 ) -> Executed:
-    """Materialise bronze and silver of ``plans`` for ``partitions`` (by plan name, in order), in this process.
+    """Materialise bronze and silver of ``plans`` for ``partitions`` (by plan name), in this process.
 
-    A failed run does not stop the next one. Every result is recorded in ``instance`` as if started from the UI.
-    ``env`` is the one ``project`` was loaded for. Raises what ``instance`` raises when it cannot record.
+    As in a plain run, a failed dataset stops no other, and partitions whose data is bad keep none of the others from
+    silver. Everything is recorded in ``instance`` as if it had been started from the UI. ``env`` is the one ``project``
+    was loaded for; ``watcher`` hears of results as they happen. Raises what ``instance`` raises when it cannot record.
     """
-    watcher = _Recorder(progress)
-    defs = build_definitions(project, env=env, watcher=watcher, plans=plans)
-    run_ids, success = [], True
+    recorder = _Recorder(watcher or NoWatcher())
+    runs = _Runs(build_definitions(project, env=env, watcher=recorder, plans=plans), instance, force)
     for group in _groups(plans, partitions):
-        result = _run(defs, group, instance)
-        run_ids.append(result.run_id)
-        success = success and result.success
-    return Executed(tuple(run_ids), success, tuple(watcher.loads), tuple(watcher.tables), tuple(watcher.failures))
+        runs.run(group)
+    for plan in plans:
+        if plan.silvers and recorder.waits_for_silver(plan):
+            loaded = [load.partition for load in recorder.loads if load.dataset == plan.dataset]
+            for keys in _ranges(loaded):
+                runs.run(_Group((plan,), keys, bronze=False))
+    return Executed(
+        tuple(runs.ids), tuple(recorder.loads), recorder.tables, tuple(recorder.failures), tuple(runs.unexpected)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +84,24 @@ class _Group:
 
     plans: tuple[DatasetPlan, ...]
     keys: tuple[str, ...]
+    bronze: bool = True
+    silver: bool = True
 
 
 def _groups(plans: Sequence[DatasetPlan], partitions: Mapping[str, Sequence[Partition]]) -> list[_Group]:
     """Runs in order of their datasets, then of time."""
-    together: dict[tuple[Calendar, tuple[str, ...]], list[DatasetPlan]] = {}
+    together: dict[tuple[Calendar, tuple[str, ...], bool], list[DatasetPlan]] = {}
     for plan in plans:
-        for keys in _ranges(partitions[plan.name]):
-            calendar = plan.calendar
-            together.setdefault((calendar, keys), []).append(plan)
-    return [_Group(tuple(members), keys) for (_, keys), members in together.items()]
+        ranges = _ranges(partitions[plan.name])
+        for keys in ranges:
+            together.setdefault((plan.calendar, keys, len(ranges) == 1), []).append(plan)
+    return [_Group(tuple(members), keys, silver=whole) for (_, keys, whole), members in together.items()]
 
 
 def _ranges(partitions: Sequence[Partition]) -> list[tuple[str, ...]]:
-    """Keys of runs of adjacent windows."""
+    """Keys of adjacent windows."""
     found: list[list[Partition]] = []
-    for partition in sorted(partitions):
+    for partition in sorted(set(partitions)):
         if found and found[-1][-1].window.end == partition.window.start:
             found[-1].append(partition)
         else:
@@ -97,37 +109,124 @@ def _ranges(partitions: Sequence[Partition]) -> list[tuple[str, ...]]:
     return [tuple(p.key for p in run) for run in found]
 
 
-def _run(defs: dg.Definitions, group: _Group, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
-    names = {plan.name for plan in group.plans}
-    keys = [spec.key for spec in defs.resolve_all_asset_specs() if spec.metadata.get(DATASET) in names]
-    tags = {"medallion/intent": next(iter(names))} if len(names) == 1 else {}
-    partition = None
-    if partitions_of(group.plans[0].calendar) is not None:
-        if len(group.keys) == 1:
-            partition = group.keys[0]
-        else:
-            tags |= {_RANGE_START: group.keys[0], _RANGE_END: group.keys[-1]}
-    with quiet():
-        job = defs.resolve_implicit_job_def_def_for_assets(keys)
-        if job is None:
-            raise AssertionError(f"{sorted(names)} do not share one calendar")
-        return job.execute_in_process(
-            instance=instance, asset_selection=keys, partition_key=partition, tags=tags, raise_on_error=False
-        )
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    defs: dg.Definitions
+    instance: dg.DagsterInstance
+    force: bool
+    ids: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
+
+    def run(self, group: _Group) -> None:
+        keys = self._keys(group)
+        with quiet():
+            job = self.defs.resolve_implicit_job_def_def_for_assets(keys)
+            if job is None:
+                raise AssertionError(f"{[plan.name for plan in group.plans]} do not share one calendar")
+            result = job.execute_in_process(
+                run_config=self._config(group),
+                instance=self.instance,
+                asset_selection=keys,
+                partition_key=group.keys[0] if len(group.keys) == 1 and _is_partitioned(group) else None,
+                tags=_tags(group),
+                raise_on_error=False,
+            )
+        self.ids.append(result.run_id)
+        self.unexpected.extend(_unexpected(result))
+
+    def _keys(self, group: _Group) -> list[dg.AssetKey]:
+        names = {plan.name for plan in group.plans}
+        return [
+            spec.key
+            for spec in self.defs.resolve_all_asset_specs()
+            if spec.metadata.get(DATASET) in names and (group.silver if ENTITY in spec.metadata else group.bronze)
+        ]
+
+    def _config(self, group: _Group) -> dict[str, object]:
+        """The event log has everything; the terminal belongs to the command line."""
+        silent = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        if not (self.force and group.bronze):
+            return {**silent}
+        return {**silent, "ops": {ingest_op(plan): {"config": {"force": True}} for plan in group.plans}}
+
+
+def _is_partitioned(group: _Group) -> bool:
+    return partitions_of(group.plans[0].calendar) is not None
+
+
+def _tags(group: _Group) -> dict[str, str]:
+    tags = {"medallion/intent": group.plans[0].name} if len(group.plans) == 1 else {}
+    if len(group.keys) > 1:
+        tags |= {_RANGE_START: group.keys[0], _RANGE_END: group.keys[-1]}
+    return tags
+
+
+def _unexpected(result: dg.ExecuteInProcessResult) -> list[str]:
+    """Of step failures that carry no code of ours and are not a blocking check."""
+    found = []
+    for event in result.all_events:
+        if event.is_step_failure:
+            data = event.step_failure_data
+            own = data.user_failure_data
+            if own is not None and "code" not in own.metadata:
+                found.append(own.description or "")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Recorder:
-    progress: Progress | None
+    """A watcher that remembers, in front of another that shows."""
+
+    watcher: Watcher
     loads: list[Ingested] = field(default_factory=list)
-    tables: list[Refined] = field(default_factory=list)
     failures: list[Failed] = field(default_factory=list)
+    _refined: list[Refined] = field(default_factory=list)
+
+    @property
+    def progress(self) -> Progress | None:
+        return self.watcher.progress
 
     def ingested(self, done: Ingested) -> None:
+        self.watcher.ingested(done)
+
+    def verified(self, done: Ingested) -> None:
         self.loads.append(done)
+        self.watcher.verified(done)
 
     def refined(self, done: Refined) -> None:
-        self.tables.append(done)
+        self._refined.append(done)
+        self.watcher.refined(done)
 
-    def failed(self, plan: DatasetPlan, error: MedallionError) -> None:
-        self.failures.append(Failed(plan, error))
+    def failed(self, plan: DatasetPlan, partition: str | None, error: MedallionError) -> None:
+        self.failures.append(Failed(plan, partition, error))
+        self.watcher.failed(plan, partition, error)
+
+    @property
+    def tables(self) -> tuple[Refined, ...]:
+        """The last result of each table, with what all of them changed."""
+        last: dict[tuple[str, int], Refined] = {}
+        for done in self._refined:
+            key = (str(done.entity), done.entity.version)
+            before = last.get(key)
+            last[key] = done if before is None else _and_then(before, done)
+        return tuple(last.values())
+
+    def waits_for_silver(self, plan: DatasetPlan) -> bool:
+        """Whether loads were left without silver although nothing but the data of others was at fault."""
+        loads = [load for load in self.loads if load.dataset == plan.dataset]
+        failures = [failure for failure in self.failures if failure.plan is plan]
+        return (
+            bool(loads)
+            and not any(done.dataset == plan.dataset for done in self._refined)
+            and all(f.partition and isinstance(f.error, ExtractionError | CheckError) for f in failures)
+            and not any(check.blocking and not check.passed for load in loads for check in load.checks)
+        )
+
+
+def _and_then(before: Refined, after: Refined) -> Refined:
+    return replace(
+        after,
+        written=before.written or after.written,
+        changed=before.changed + after.changed,
+        seconds=before.seconds + after.seconds,
+    )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from medallion_assets.lake.ids import EntityId
 from medallion_assets.orchestration.metadata import code_reference, contract_schema
 from medallion_assets.orchestration.partitions import partitions_of
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
@@ -43,7 +44,7 @@ class PlannedAsset:
 
 
 class MedallionTranslator:
-    """The default: ``bronze/<system>/<table>`` and ``silver/<domain>/<entity>``, both in the domain's group."""
+    """``bronze/<system>/<table>`` and ``silver/<domain>/<entity>`` (of a later version ``<entity>_v2``) by domain."""
 
     def get_asset_spec(self, asset: PlannedAsset) -> dg.AssetSpec:
         """Called once an asset when definitions are built; does no I/O. What it returns is not checked again."""
@@ -53,7 +54,7 @@ class MedallionTranslator:
         plan, entity = asset.plan, silver.entity
         bronze = self.get_asset_spec(PlannedAsset(asset.root, asset.feed or plan))
         metadata: dict[str, object] = {
-            "dagster/table_name": f"{entity.domain}.{entity.entity}",
+            "dagster/table_name": f"{entity.domain}.{_versioned(entity)}",
             "dagster/code_references": code_reference(asset.root, plan),
             "model": silver.model,
             "keys": ", ".join(silver.keys),
@@ -64,7 +65,7 @@ class MedallionTranslator:
         if plan.columns:
             metadata["dagster/column_schema"] = contract_schema(plan.columns)
         return dg.AssetSpec(
-            key=dg.AssetKey(["silver", entity.domain, entity.entity]),
+            key=dg.AssetKey(["silver", entity.domain, _versioned(entity)]),
             deps=[bronze.key],
             description=_description(plan, f"{silver.model} of {plan.name}."),
             metadata=metadata | _meta(plan),
@@ -95,6 +96,11 @@ def _bronze(asset: PlannedAsset) -> dg.AssetSpec:
         kinds={"bronze", "parquet", plan.source.type},
         partitions_def=partitions_of(plan.calendar),
     )
+
+
+def _versioned(entity: EntityId) -> str:
+    """A new version is a new table, and both may be built side by side."""
+    return entity.entity if entity.version == 1 else f"{entity.entity}_v{entity.version}"
 
 
 def _description(plan: DatasetPlan, default: str) -> str:
