@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 
 from medallion_assets.errors import ConfigError, ExtractionError, MedallionError, Problem
 from medallion_assets.intent.parse import parse_platform, parse_project
-from medallion_assets.intent.platform import Local, Platform
+from medallion_assets.intent.platform import Platform
 from medallion_assets.intent.source import File
 from medallion_assets.lake.ports import Clock, Progress, Source, Store, Table
 from medallion_assets.lake.window import Partition
 from medallion_assets.plan.calendar import partition_at, partition_of, partitions_between
+from medallion_assets.plan.catalog import plan_named, runnable, silver_named
 from medallion_assets.plan.compile import compile_plans
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 from medallion_assets.secrets.resolve import Resolver, read_env_file
@@ -82,49 +83,16 @@ class Project:
     # -------------------------------------------------------------------------------------------- plans
 
     def plan(self, name: str) -> DatasetPlan:
-        """The plan called ``system.table``, or by its table or silver name where only one has it.
-
-        Raises ConfigError CLI-002, with the nearest name.
-        """
-        found = [p for p in self.plans if name == p.name] or [p for p in self.plans if name in _short_names(p)]
-        if len(found) == 1:
-            return found[0]
-        raise _not_one(name, [p.name for p in found], {p.name: _short_names(p) for p in self.plans})
+        """As ``plan.catalog.plan_named``."""
+        return plan_named(self.plans, name)
 
     def silver(self, name: str) -> tuple[DatasetPlan, SilverPlan]:
-        """The silver table called ``silver/<domain>/<entity>``, with its dataset. Raises ConfigError CLI-002."""
-        tables = [(plan, silver) for plan in self.plans for silver in plan.silvers]
-        found = [(p, s) for p, s in tables if name in (str(s.entity), f"{s.entity}/v{s.entity.version}")]
-        if len(found) == 1:
-            return found[0]
-        versioned = [f"{s.entity}/v{s.entity.version}" for _, s in found]
-        raise _not_one(name, versioned, {str(s.entity): (s.entity.entity,) for _, s in tables})
+        """As ``plan.catalog.silver_named``."""
+        return silver_named(self.plans, name)
 
     def select(self, names: Sequence[str]) -> tuple[DatasetPlan, ...]:
-        """The plans of these names, or every enabled one; what is read comes before what reads it.
-
-        Raises ConfigError: CLI-002 no such name, CLI-003 a named one is not enabled.
-        """
-        chosen = {p.name: p for p in ((self.plan(n) for n in names) if names else self.plans) if names or p.enabled}
-        for plan in chosen.values():
-            if not plan.enabled:
-                raise ConfigError(
-                    "CLI-003",
-                    f"{plan.name} is not enabled.",
-                    where=f"{plan.file}:{plan.line}  enabled",
-                    fix="set `enabled: true` in its intent.",
-                )
-        ordered: dict[str, DatasetPlan] = {}
-
-        def add(plan: DatasetPlan) -> None:
-            for name in plan.upstream:
-                if name in chosen and name not in ordered:
-                    add(chosen[name])
-            ordered.setdefault(plan.name, plan)
-
-        for name in sorted(chosen):
-            add(chosen[name])
-        return tuple(ordered.values())
+        """As ``plan.catalog.runnable``."""
+        return runnable(self.plans, names)
 
     # -------------------------------------------------------------------------------------------- partitions
 
@@ -151,14 +119,15 @@ class Project:
             )
         return partition
 
-    def partitions(self, plan: DatasetPlan, first: date, last: date) -> tuple[Partition, ...]:
+    def partitions(self, plan: DatasetPlan, first: date, last: date, *, restate: bool = False) -> tuple[Partition, ...]:
         """The begun partitions from one local date to another, both included; of a source read now, the current one.
 
-        Raises ConfigError: PLN-002 when the calendar has none there, PLN-006 when none has begun, PLN-007 when the
-        source is read now and the current partition is not among them.
+        ``restate``: a source read now may be loaded into any of them. Raises ConfigError: PLN-002 when the calendar
+        has none there, PLN-006 when none has begun, PLN-007 when the source is read now and the current partition is
+        not among them.
         """
         within = partitions_between(plan.calendar, first, last)
-        if not plan.as_of and plan.calendar.cadence != "none":
+        if not plan.as_of and plan.calendar.cadence != "none" and not restate:
             current = self.current(plan)
             if current not in within:
                 raise self._only_now(plan, f"{first} to {last}", current)
@@ -167,16 +136,16 @@ class Project:
         begun = tuple(p for p in within if p.window.start <= now)
         return begun or (self.partition(plan, within[0].key),)
 
-    def named(self, plan: DatasetPlan, key: str) -> tuple[Partition, ...]:
+    def named(self, plan: DatasetPlan, key: str, *, restate: bool = False) -> tuple[Partition, ...]:
         """The partition of a key or date; of an hourly dataset a date means its hours.
 
         Raises as ``partitions``, and PLN-001.
         """
         if plan.calendar.cadence == "hourly" and _DATE.match(key):
             day = date.fromisoformat(key)
-            return self.partitions(plan, day, day)
+            return self.partitions(plan, day, day, restate=restate)
         partition = self.partition(plan, key)
-        if not plan.as_of and partition != (current := self.current(plan)):
+        if not plan.as_of and not restate and partition != (current := self.current(plan)):
             raise self._only_now(plan, key, current)
         return (partition,)
 
@@ -189,12 +158,12 @@ class Project:
             return tuple(partitions)
         from medallion_assets.sources.files.find import Pattern, find
 
-        root, zone, found = self._files_root(plan), plan.calendar.timezone, []
+        zone, found = plan.calendar.timezone, []
         absent: ExtractionError | None = None
         for partition in partitions:
             patterns = tuple(Pattern.of(p, partition, zone, self._resolver.text) for p in plan.source.path)
             try:
-                find(patterns, root)
+                find(patterns, self.root)
             except ExtractionError as error:
                 if error.code != "SRC-002":
                     raise
@@ -248,21 +217,13 @@ class Project:
         self.refuse_unbuilt(plan)
         from medallion_assets.sources.open import open_source
 
-        return open_source(plan, self._files_root(plan), self._resolver.text)
+        return open_source(plan, self.root, self._resolver.text)
 
     def table(self, silver: SilverPlan) -> Table:
         from medallion_assets.tables.delta import DeltaTable
 
         store = self.store(silver.store)
         return DeltaTable(store.url(silver.path), store.options, silver.path)
-
-    def _files_root(self, plan: DatasetPlan) -> Path:
-        """Where the paths of a file source start: its store's folder, or the project's."""
-        if isinstance(plan.source, File) and plan.source.store is not None:
-            spec = self.platform.stores[plan.source.store]
-            if isinstance(spec, Local):
-                return self.root / Path(self._resolver.text(spec.root)).expanduser()
-        return self.root
 
     # -------------------------------------------------------------------------------------------- verbs
 
@@ -273,11 +234,12 @@ class Project:
         *,
         run_id: str | None = None,
         force: bool = False,
+        restate: bool = False,
         progress: Progress | None = None,
     ) -> "Ingested":
-        """Load one partition into bronze.
+        """Load one partition into bronze. ``restate`` loads what a source holds now into an older partition.
 
-        Raises ConfigError PLN-008, ExtractionError, StorageError, CheckError.
+        Raises ConfigError (PLN-007, PLN-008), ExtractionError, StorageError, CheckError.
         """
         self.refuse_unbuilt(plan)
         from medallion_assets.runs.ingest import ingest
@@ -291,6 +253,7 @@ class Project:
                 clock=self.clock,
                 run_id=run_id or _new_id(),
                 force=force,
+                restate=restate,
                 progress=progress,
             )
 
@@ -359,27 +322,8 @@ class Project:
             f"{plan.name} reads what its source holds now, which belongs to {current.key}, not to {asked}.",
             where=f"{plan.name}  partition {asked}",
             fix=f"run it for {current.key}, or put `{{run_date}}` into the source's path so that it can be read as of"
-            " a date.",
+            " a date; `--restate` loads it there all the same.",
         )
-
-
-def _not_one(name: str, found: Sequence[str], known: Mapping[str, Sequence[str]]) -> ConfigError:
-    """The error for a name that means none of ``known`` (full name → its short ones), or several of them: ``found``."""
-    from difflib import get_close_matches
-
-    if found:
-        return ConfigError(
-            "CLI-002", f"'{name}' may mean {' or '.join(found)}.", where=name, fix="write the full name."
-        )
-    spellings = {short: full for full, shorts in known.items() for short in (full, *shorts)}
-    near = get_close_matches(name, list(spellings), 1)
-    fix = f"use one of {', '.join(sorted(known)) or 'the tables that intents name'}."
-    fix += f" Did you mean `{spellings[near[0]]}`?" if near else ""
-    return ConfigError("CLI-002", f"There is no '{name}'.", where=name, fix=fix)
-
-
-def _short_names(plan: DatasetPlan) -> tuple[str, ...]:
-    return (plan.dataset.table, *(str(s.entity) for s in plan.silvers), *(s.entity.entity for s in plan.silvers))
 
 
 def _read_platform(root: Path, env: str | None) -> Platform:

@@ -169,6 +169,9 @@ def run(
     first: Annotated[str | None, typer.Option("--from", metavar="A", help="First date of a range.")] = None,
     last: Annotated[str | None, typer.Option("--to", metavar="B", help="Last date of the range, included.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Commit again although the content is the same.")] = False,
+    restate: Annotated[
+        bool, typer.Option("--restate", help="Load a source that is read now into an older partition; recorded.")
+    ] = False,
     dagster: Annotated[
         bool | None,
         typer.Option("--dagster/--plain", help="Record Dagster runs (default: when DAGSTER_HOME is set), or do not."),
@@ -185,7 +188,7 @@ def run(
     from medallion_assets.cli.run import dates_of, plan_work
     from medallion_assets.cli.run import run as execute
 
-    dates = dates_of(date, first, last)
+    dates = dates_of(date, first, last, restate=restate)
     loaded = options.load()
     work, failures = plan_work(loaded, intents or [], dates)
     recorded = bool(os.environ.get("DAGSTER_HOME")) if dagster is None else dagster
@@ -195,7 +198,8 @@ def run(
         if recorded:
             from medallion_assets.cli.recorded import execute_recorded
 
-            outcome = execute_recorded(loaded, work, failures, reporter, force=force, env=options.env)
+            special = force or restate
+            outcome = execute_recorded(loaded, work, failures, reporter, special=special, env=options.env)
         else:
             outcome = execute(loaded, work, failures, reporter, force=force)
     if options.as_json:

@@ -23,16 +23,16 @@ def execute_recorded(
     failures: Sequence[Failure],
     watch: Watch,
     *,
-    force: bool,
+    special: bool,
     env: str | None,
 ) -> Outcome:
     """Run in this process and record in ``$DAGSTER_HOME`` (``<project>/.dagster`` when it is not set).
 
-    Raises ConfigError CLI-005 for ``force``, which a recorded run does not know.
+    Raises ConfigError CLI-005 when the run is ``special`` (forced or restated), which a recorded run does not know.
     """
-    if force:
+    if special:
         raise ConfigError(
-            "CLI-005", "A recorded run cannot be forced.", where="medallion run  --force", fix="add --plain."
+            "CLI-005", "A recorded run takes no --force or --restate.", where="medallion run", fix="add --plain."
         )
     started = time.perf_counter()
     os.environ["DAGSTER_HOME"] = str(dagster_home(project.root, os.environ))

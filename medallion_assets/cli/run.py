@@ -24,6 +24,8 @@ class Dates:
     key: str | None = None
     first: date | None = None
     last: date | None = None
+    restate: bool = False
+    """Also older partitions of a source that is read now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Work:
     partitions: tuple[Partition, ...]
     absent: tuple[str, ...] = ()
     """Keys of the range for which the source has no file; they are left out and named."""
+    restate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +163,13 @@ def _try_work(project: Project, plan: DatasetPlan, dates: Dates) -> Work | Failu
 def _work(project: Project, plan: DatasetPlan, dates: Dates) -> Work:
     project.refuse_unbuilt(plan)
     if dates.first is not None and dates.last is not None:
-        asked = project.partitions(plan, dates.first, dates.last)
+        asked = project.partitions(plan, dates.first, dates.last, restate=dates.restate)
         there = project.with_input(plan, asked)
         kept = set(there)
-        return Work(plan, there, tuple(p.key for p in asked if p not in kept))
+        return Work(plan, there, tuple(p.key for p in asked if p not in kept), dates.restate)
     if dates.key is None:
         return Work(plan, (project.newest(plan),))
-    return Work(plan, project.named(plan, dates.key))
+    return Work(plan, project.named(plan, dates.key, restate=dates.restate), restate=dates.restate)
 
 
 def run(
@@ -237,7 +240,9 @@ class _Recorder:
         """Adds what is loaded to ``loads``; False when the lake or the intent stopped it."""
         for partition in work.partitions:
             try:
-                done = self.project.ingest(work.plan, partition, force=self.force, progress=self.watch.progress)
+                done = self.project.ingest(
+                    work.plan, partition, force=self.force, restate=work.restate, progress=self.watch.progress
+                )
             except MedallionError as error:
                 self._failed(work.plan, partition.key, error)
                 if not isinstance(error, ExtractionError | CheckError):
@@ -264,7 +269,7 @@ class _Recorder:
         self.watch.failed(failure)
 
 
-def dates_of(key: str | None, first: str | None, last: str | None) -> Dates:
+def dates_of(key: str | None, first: str | None, last: str | None, *, restate: bool = False) -> Dates:
     """The dates of ``--date``, ``--from`` and ``--to``. Raises ConfigError CLI-005."""
     if (first is None) != (last is None) or (key is not None and first is not None):
         raise ConfigError(
@@ -274,7 +279,7 @@ def dates_of(key: str | None, first: str | None, last: str | None) -> Dates:
             fix="give one date, or both ends of a range (both are loaded).",
         )
     if first is None or last is None:
-        return Dates(key)
+        return Dates(key, restate=restate)
     ends = (_date("--from", first), _date("--to", last))
     if ends[0] > ends[1]:
         raise ConfigError(
@@ -283,7 +288,7 @@ def dates_of(key: str | None, first: str | None, last: str | None) -> Dates:
             where="medallion run",
             fix="give the earlier date first.",
         )
-    return Dates(None, *ends)
+    return Dates(None, *ends, restate=restate)
 
 
 def _date(option: str, text: str) -> date:

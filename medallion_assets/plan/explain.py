@@ -159,11 +159,10 @@ def _silver(silver: SilverPlan) -> Iterator[tuple[str, str]]:
         yield "guard", f"holds a load that lacks more than {silver.max_delete_fraction:.4g} of the keys"
     if silver.on_tie == "fail":
         yield "ties", "fail"
-    if silver.ignore_nulls:
-        yield (
-            "null means",
-            "not supplied" + ("" if silver.ignore_nulls is True else f": {', '.join(silver.ignore_nulls)}"),
-        )
+    if isinstance(silver.ignore_nulls, tuple):
+        yield "null means", f"not supplied: {', '.join(silver.ignore_nulls)}"
+    elif silver.ignore_nulls:
+        yield "null means", "not supplied"
     yield from _normalize(silver)
     yield "engine", silver.engine
 

@@ -61,6 +61,8 @@ def _file(source: File) -> Iterator[str]:
             yield f"file format `{other.type}`"
     if source.compression in ("bz2", "zip") or any(p.lower().endswith((".bz2", ".zip")) for p in source.path):
         yield "a bz2 or zip file"
+    if source.store is not None:
+        yield "a file source with a `store`"
     if source.member is not None:
         yield "`source.member`"
 

@@ -1,0 +1,72 @@
+"""Plans by the names that people write: full, short where only one has it, in an order that can be run."""
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+
+from medallion_assets.errors import ConfigError
+from medallion_assets.plan.model import DatasetPlan, SilverPlan
+
+__all__ = ["plan_named", "runnable", "silver_named"]
+
+
+def plan_named(plans: Sequence[DatasetPlan], name: str) -> DatasetPlan:
+    """The plan called ``system.table``, or by its table or silver name where only one has it.
+
+    Raises ConfigError CLI-002, with the nearest name.
+    """
+    found = [p for p in plans if name == p.name] or [p for p in plans if name in _short_names(p)]
+    if len(found) == 1:
+        return found[0]
+    raise _not_one(name, [p.name for p in found], {p.name: _short_names(p) for p in plans})
+
+
+def silver_named(plans: Sequence[DatasetPlan], name: str) -> tuple[DatasetPlan, SilverPlan]:
+    """The silver table called ``silver/<domain>/<entity>[/v<n>]``, with its dataset. Raises ConfigError CLI-002."""
+    tables = [(plan, silver) for plan in plans for silver in plan.silvers]
+    found = [(p, s) for p, s in tables if name in (str(s.entity), _versioned(s))]
+    if len(found) == 1:
+        return found[0]
+    raise _not_one(name, [_versioned(s) for _, s in found], {str(s.entity): (s.entity.entity,) for _, s in tables})
+
+
+def runnable(plans: Sequence[DatasetPlan], names: Sequence[str]) -> tuple[DatasetPlan, ...]:
+    """The plans of these names, or every enabled one, by name; what is read comes before what reads it.
+
+    Raises ConfigError: CLI-002 no such name, CLI-003 a named one is not enabled.
+    """
+    chosen = {p.name: p for p in ([plan_named(plans, name) for name in names] if names else plans)}
+    if not names:
+        chosen = {name: plan for name, plan in chosen.items() if plan.enabled}
+    for plan in chosen.values():
+        if not plan.enabled:
+            raise ConfigError(
+                "CLI-003",
+                f"{plan.name} is not enabled.",
+                where=f"{plan.file}:{plan.line}  enabled",
+                fix="set `enabled: true` in its intent.",
+            )
+    ordered: dict[str, DatasetPlan] = {}
+    for name in sorted(chosen):
+        feeds = [chosen[feed] for feed in chosen[name].upstream if feed in chosen]
+        ordered |= {plan.name: plan for plan in (*feeds, chosen[name]) if plan.name not in ordered}
+    return tuple(ordered.values())
+
+
+def _versioned(silver: SilverPlan) -> str:
+    return f"{silver.entity}/v{silver.entity.version}"
+
+
+def _short_names(plan: DatasetPlan) -> tuple[str, ...]:
+    return (plan.dataset.table, *(str(s.entity) for s in plan.silvers), *(s.entity.entity for s in plan.silvers))
+
+
+def _not_one(name: str, found: Sequence[str], known: Mapping[str, Sequence[str]]) -> ConfigError:
+    """The error for a name that means none of ``known`` (full name → its short ones), or several of them: ``found``."""
+    if found:
+        what = f"'{name}' may mean {' or '.join(found)}."
+        return ConfigError("CLI-002", what, where=name, fix="write the full name.")
+    spellings = {short: full for full, shorts in known.items() for short in (full, *shorts)}
+    near = get_close_matches(name, list(spellings), 1)
+    fix = f"use one of {', '.join(sorted(known)) or 'the tables that intents name'}."
+    fix += f" Did you mean `{spellings[near[0]]}`?" if near else ""
+    return ConfigError("CLI-002", f"There is no '{name}'.", where=name, fix=fix)
