@@ -63,7 +63,8 @@ class NoWatcher:
 class IngestConfig(dg.Config):
     """What the launchpad asks before a run."""
 
-    force: bool = Field(default=False, description="Load partitions again that are there with the same content.")
+    force: bool = Field(default=False, description="Commit again although the content is the same.")
+    restate: bool = Field(default=False, description="Load a source that is read now into an older partition.")
 
 
 def ingest_op(plan: DatasetPlan) -> str:
@@ -84,7 +85,7 @@ def bronze_asset(plan: DatasetPlan, spec: dg.AssetSpec, watcher: Watcher) -> dg.
         op_tags={"medallion/intent": plan.name},
     )
     def ingest(context: dg.AssetExecutionContext, config: IngestConfig, lake: LakeResource) -> Iterator[Event]:
-        yield from _Op(context, lake.open(), plan, watcher).ingest(spec.key, config.force)
+        yield from _Op(context, lake.open(), plan, watcher).ingest(spec.key, config)
 
     return ingest
 
@@ -121,8 +122,8 @@ class _Op:
     plan: DatasetPlan
     watcher: Watcher
 
-    def ingest(self, key: dg.AssetKey, force: bool) -> Iterator[Event]:
-        loads, failures = self._load(force)
+    def ingest(self, key: dg.AssetKey, config: IngestConfig) -> Iterator[Event]:
+        loads, failures = self._load(config)
         if failures and failures[-1].allow_retries and self.context.retry_number < RETRIES.max_retries:
             raise failures[-1]
         loads = self._verify(loads)
@@ -157,26 +158,27 @@ class _Op:
         )
         yield from _checks(self.context, key, Verdicts(keys, silver.checks, done.checks))
 
-    def _load(self, force: bool) -> tuple[list[Ingested], list[dg.Failure]]:
+    def _load(self, config: IngestConfig) -> tuple[list[Ingested], list[dg.Failure]]:
         """Every partition of the run, in order. Bad data of one does not stop the next; a bad lake or intent does."""
         loads: list[Ingested] = []
         failures: list[dg.Failure] = []
         for key in _partition_keys(self.context):
             try:
-                loads.append(self._partition(key, force))
+                loads.append(self._partition(key, config))
             except dg.Failure as failure:  # noqa: PERF203 - one file or request each: the block costs nothing beside it
                 failures.append(failure)
                 if failure.allow_retries or not isinstance(failure, DataFailure):
                     break
         return loads, failures
 
-    def _partition(self, key: str, force: bool) -> Ingested:
+    def _partition(self, key: str, config: IngestConfig) -> Ingested:
         with self._reported(key):
             done = self.project.ingest(
                 self.plan,
                 partition_of(self.plan.calendar, key),
                 run_id=self.context.run.run_id,
-                force=force,
+                force=config.force,
+                restate=config.restate,
                 progress=self.watcher.progress,
             )
         self.watcher.ingested(done)

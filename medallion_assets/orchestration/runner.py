@@ -44,6 +44,8 @@ class Executed:
     refined: tuple[Refined, ...]
     """One a table, however many runs touched it."""
     failed: tuple[Failed, ...]
+    success: bool
+    """No error, no bug, no failed blocking check."""
     unexpected: tuple[str, ...]
     """Texts (scrubbed) of failures that are no MedallionError: a bug, or a machine out of memory or disk."""
 
@@ -56,16 +58,19 @@ def execute(
     *,
     env: str | None = None,
     force: bool = False,
+    restate: bool = False,
+    progress: Progress | None = None,
     watcher: Watcher | None = None,
 ) -> Executed:
     """Materialise bronze and silver of ``plans`` for ``partitions`` (by plan name), in this process.
 
     As in a plain run, a failed dataset stops no other, and partitions whose data is bad keep none of the others from
     silver. Everything is recorded in ``instance`` as if it had been started from the UI. ``env`` is the one ``project``
-    was loaded for; ``watcher`` hears of results as they happen. Raises what ``instance`` raises when it cannot record.
+    was loaded for; ``watcher`` hears of results as they happen (``progress`` is its, when there is none). Raises what ``instance`` raises when it cannot record.
     """
-    recorder = _Recorder(watcher or NoWatcher())
-    runs = _Runs(build_definitions(project, env=env, watcher=recorder, plans=plans), instance, force)
+    recorder = _Recorder(watcher or NoWatcher(progress))
+    config = {name: True for name, asked in (("force", force), ("restate", restate)) if asked}
+    runs = _Runs(build_definitions(project, env=env, watcher=recorder, plans=plans), instance, config)
     for group in _groups(plans, partitions):
         runs.run(group)
     for plan in plans:
@@ -74,7 +79,12 @@ def execute(
             for keys in _ranges(loaded):
                 runs.run(_Group((plan,), keys, bronze=False))
     return Executed(
-        tuple(runs.ids), tuple(recorder.loads), recorder.tables, tuple(recorder.failures), tuple(runs.unexpected)
+        tuple(runs.ids),
+        tuple(recorder.loads),
+        recorder.tables,
+        tuple(recorder.failures),
+        not (recorder.failures or runs.unexpected or recorder.blocked),
+        tuple(runs.unexpected),
     )
 
 
@@ -113,7 +123,8 @@ def _ranges(partitions: Sequence[Partition]) -> list[tuple[str, ...]]:
 class _Runs:
     defs: dg.Definitions
     instance: dg.DagsterInstance
-    force: bool
+    config: Mapping[str, bool]
+    """What every ingest is configured with."""
     ids: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
 
@@ -145,9 +156,9 @@ class _Runs:
     def _config(self, group: _Group) -> dict[str, object]:
         """The event log has everything; the terminal belongs to the command line."""
         silent = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-        if not (self.force and group.bronze):
+        if not (self.config and group.bronze):
             return {**silent}
-        return {**silent, "ops": {ingest_op(plan): {"config": {"force": True}} for plan in group.plans}}
+        return {**silent, "ops": {ingest_op(plan): {"config": dict(self.config)} for plan in group.plans}}
 
 
 def _is_partitioned(group: _Group) -> bool:
@@ -210,6 +221,12 @@ class _Recorder:
             before = last.get(key)
             last[key] = done if before is None else _and_then(before, done)
         return tuple(last.values())
+
+    @property
+    def blocked(self) -> bool:
+        """Whether a blocking check failed."""
+        verdicts = [check for done in (*self.loads, *self._refined) for check in done.checks]
+        return any(check.blocking and not check.passed for check in verdicts)
 
     def waits_for_silver(self, plan: DatasetPlan) -> bool:
         """Whether loads were left without silver although nothing but the data of others was at fault."""

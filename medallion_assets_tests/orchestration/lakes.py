@@ -77,7 +77,7 @@ class Script:
     """Checks that give no verdict."""
     secret: str = ""
     ingested: list[str] = field(default_factory=list)
-    forced: list[str] = field(default_factory=list)
+    forced: list[tuple[bool, bool]] = field(default_factory=list)
     refined: list[str] = field(default_factory=list)
 
 
@@ -144,14 +144,15 @@ class ScriptedProject(Project):
         *,
         run_id: str | None = None,
         force: bool = False,
+        restate: bool = False,
         progress: Progress | None = None,
     ) -> Ingested:
         if errors := self.script.raises.get(partition.key):
             raise errors.pop(0)
         self.script.ingested.append(partition.key)
         log = self.logs.setdefault(plan.name, [])
-        if force:
-            self.script.forced.append(partition.key)
+        if force or restate:
+            self.script.forced.append((force, restate))
         before = next((c for c in log if c.load.partition == partition.key), None)
         if before is not None:
             return Ingested(plan.dataset, partition, before, written=False, seconds=0.0)

@@ -81,13 +81,16 @@ def test_partitions_with_bad_data_keep_none_of_the_others_from_silver(
 def test_a_bug_is_told_apart_from_an_error(project: ScriptedProject, instance: dg.DagsterInstance) -> None:
     project.script.raises["2024-01-01"] = [ZeroDivisionError("division by zero")]
     done = run(project, instance, {ORDERS: [1]})
+    assert not done.success
     assert (done.failed, done.unexpected) == ((), ("ZeroDivisionError: division by zero",))
 
 
-def test_force_reaches_the_ingest(project: ScriptedProject, instance: dg.DagsterInstance) -> None:
+def test_force_and_restate_reach_the_ingest(project: ScriptedProject, instance: dg.DagsterInstance) -> None:
     plan = project.plan(ORDERS)
-    execute(project, [plan], {ORDERS: (_partition(project, ORDERS, 1),)}, instance, force=True)
-    assert project.script.forced == ["2024-01-01"]
+    wanted = {ORDERS: (_partition(project, ORDERS, 1),)}
+    execute(project, [plan], wanted, instance, force=True)
+    execute(project, [plan], wanted, instance, restate=True)
+    assert project.script.forced == [(True, False), (False, True)]
 
 
 def test_a_run_says_which_intent_it_is_of_and_prints_nothing(
