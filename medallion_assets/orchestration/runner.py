@@ -66,7 +66,8 @@ def execute(
 
     As in a plain run, a failed dataset stops no other, and partitions whose data is bad keep none of the others from
     silver. Everything is recorded in ``instance`` as if it had been started from the UI. ``env`` is the one ``project``
-    was loaded for; ``watcher`` hears of results as they happen (``progress`` is its, when there is none). Raises what ``instance`` raises when it cannot record.
+    was loaded for; ``watcher`` hears of results as they happen, and without one ``progress`` hears of rows. Raises what
+    ``instance`` raises when it cannot record.
     """
     recorder = _Recorder(watcher or NoWatcher(progress))
     config = {name: True for name, asked in (("force", force), ("restate", restate)) if asked}
@@ -225,7 +226,7 @@ class _Recorder:
     @property
     def blocked(self) -> bool:
         """Whether a blocking check failed."""
-        verdicts = [check for done in (*self.loads, *self._refined) for check in done.checks]
+        verdicts = [c for load in self.loads for c in load.checks] + [c for t in self._refined for c in t.checks]
         return any(check.blocking and not check.passed for check in verdicts)
 
     def waits_for_silver(self, plan: DatasetPlan) -> bool:
