@@ -135,6 +135,7 @@ CODES: dict[str, str] = {
     "BRZ-012": "Part altered",
     "BRZ-013": "Column with two types",
     "BRZ-014": "Load too slow",
+    "BRZ-020": "Too many refused rows to hold",
     # SLV: silver and tables
     "SLV-001": "Column missing",
     "SLV-002": "Another run was first",
@@ -156,6 +157,7 @@ CODES: dict[str, str] = {
     "CHK-011": "Key or order of changing type",
     "CHK-012": "Contract broken",
     "CHK-013": "Tie between different rows",
+    "CHK-015": "Reserved column name",
     # CLI: the command line
     "CLI-001": "No project",
     "CLI-002": "No such name",

@@ -73,7 +73,7 @@ def _inside(inner: Window, outer: Window) -> bool:
 
 
 def _same(one: Load, other: Load) -> bool:
-    return one.content == other.content and one.pattern == other.pattern
+    return (one.content, one.schema, one.pattern) == (other.content, other.schema, other.pattern)
 
 
 def _overlap(load: Load, rival: Commit) -> StorageError:

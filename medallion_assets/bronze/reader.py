@@ -4,8 +4,10 @@ Every frame has the columns of the loads (first-seen order, as the source spells
 ``_commit`` (Int64), ``_part`` (Int64, the part's ordinal in its load) and ``_row`` (Int64, 0-based in the part).
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
@@ -14,12 +16,22 @@ from medallion_assets.errors import Corrupt, StorageError
 from medallion_assets.lake.manifest import Column, Commit, Load, Part
 from medallion_assets.lake.ports import Store
 
-__all__ = ["ADDRESS", "Fault", "Verified", "frames", "quarantined", "scan", "verify"]
+__all__ = ["ADDRESS", "Fault", "Verified", "frames", "quarantined", "quarantined_part", "scan", "verify"]
 
 ADDRESS = ("_commit", "_part", "_row")
 _QUARANTINE = pl.Schema(
     {"reason": pl.String(), "detail": pl.String(), "file": pl.String(), "line": pl.Int64(), "raw": pl.String()}
 )
+_DATETIME = re.compile(r"Datetime\(time_unit='(ms|us|ns)', time_zone=(?:None|'([^']+)')\)\Z")
+_DECIMAL = re.compile(r"Decimal\(precision=(\d+), scale=(\d+)\)\Z")
+_UNITS: dict[str, Literal["ms", "us", "ns"]] = {"ms": "ms", "us": "us", "ns": "ns"}
+_PLAIN: dict[str, pl.DataType] = {
+    str(t): t()
+    for t in (
+        pl.String, pl.Boolean, pl.Binary, pl.Date, pl.Time, pl.Float32, pl.Float64,
+        pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64,
+    )
+}  # fmt: skip
 _AT = "_row"  # the scan's own row index, before it becomes the address
 
 
@@ -54,17 +66,22 @@ def quarantined(store: Store, path: str, load: Load) -> pl.DataFrame:
     """
     if load.quarantine is None:
         return pl.DataFrame(schema=_QUARANTINE)
-    fault = Verified().check(store, path, load.quarantine)
+    return quarantined_part(store, path, load.quarantine)
+
+
+def quarantined_part(store: Store, path: str, part: Part) -> pl.DataFrame:
+    """As ``quarantined``, of a part that need not be committed yet."""
+    fault = Verified().check(store, path, part)
     if fault is not None:
         raise Corrupt(fault.code, f"{fault.path} {fault.what}.", where=store.url(path))
-    rows = pl.read_parquet(_location(store, path, load.quarantine), glob=False, hive_partitioning=False)
+    rows = pl.read_parquet(_location(store, path, part), glob=False, hive_partitioning=False)
     return rows.select(_QUARANTINE.names())
 
 
 def _scan(store: Store, path: str, commits: Sequence[Commit]) -> pl.LazyFrame:
     parts = [(commit.n, part) for commit in commits for part in commit.load.parts]
     if not parts:
-        return pl.LazyFrame(schema=dict.fromkeys(_names(commits), pl.String) | dict.fromkeys(ADDRESS, pl.Int64))
+        return pl.LazyFrame(schema={**_types(commits, []), **dict.fromkeys(ADDRESS, pl.Int64())})
     sources = [_location(store, path, part) for _, part in parts]
     rows = pl.scan_parquet(
         sources,  # type: ignore[arg-type] # a list of paths or a list of bytes, never mixed
@@ -107,7 +124,6 @@ def _types(commits: Sequence[Commit], sources: Sequence[str | bytes]) -> pl.Sche
 
     Loads with one schema have one set of types; within a load a later part may hold columns that the first lacks.
     """
-    wanted = dict.fromkeys(_names(commits))
     found: dict[str, pl.DataType] = {}
     done: set[tuple[Column, ...]] = set()
     rest = iter(sources)
@@ -119,11 +135,21 @@ def _types(commits: Sequence[Commit], sources: Sequence[str | bytes]) -> pl.Sche
             footer = pl.scan_parquet(source, glob=False, hive_partitioning=False).collect_schema()
             found = {**footer, **found}
         done.add(commit.load.schema)
-    return pl.Schema({name: found.get(name, pl.String()) for name in wanted})
+    columns = {c.name: c.type for commit in commits for c in commit.load.schema}
+    return pl.Schema({name: found[name] if name in found else _named_type(text) for name, text in columns.items()})
 
 
-def _names(commits: Sequence[Commit]) -> list[str]:
-    return list(dict.fromkeys(c.name for commit in commits for c in commit.load.schema))
+def _named_type(text: str) -> pl.DataType:
+    """The type of a column that no part holds, from its name; Null, which joins with any, where that says too little.
+
+    >>> _named_type("Datetime(time_unit='us', time_zone='UTC')")
+    Datetime(time_unit='us', time_zone='UTC')
+    """
+    if match := _DATETIME.match(text):
+        return pl.Datetime(_UNITS[match[1]], match[2])
+    if match := _DECIMAL.match(text):
+        return pl.Decimal(int(match[1]), int(match[2]))
+    return _PLAIN.get(text, pl.Null())
 
 
 def _require_one_type(path: str, commits: Sequence[Commit]) -> None:

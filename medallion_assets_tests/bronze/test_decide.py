@@ -62,6 +62,11 @@ def test_another_pattern_of_changes_replaces_also_with_the_same_content() -> Non
     assert decided(load_of(days(1), pattern="cdc"), head) == (1,)
 
 
+def test_no_rows_of_other_columns_are_other_content() -> None:
+    head = head_of(load_of(days(1)))
+    assert decided(replace(load_of(days(1)), schema=()), head) == (1,)
+
+
 def test_a_wider_window_replaces_those_inside_it() -> None:
     head = head_of(load_of(days(1)), load_of(days(2)), load_of(days(9)))
     assert decided(load_of(days(1, 7)), head) == (1, 2)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +13,7 @@ from polars.testing import assert_frame_equal
 
 from medallion_assets.bronze.reader import Verified, frames, quarantined, scan, verify
 from medallion_assets.errors import Corrupt, StorageError
-from medallion_assets.lake.manifest import Commit
+from medallion_assets.lake.manifest import Column, Commit
 from medallion_assets.lake.ports import Store
 from medallion_assets.stores.local import LocalStore
 from medallion_assets.stores.memory import MemoryStore
@@ -87,6 +88,27 @@ def test_an_empty_load_has_its_columns(store: Store) -> None:
     found = scan(store, PATH, [one]).collect()
     assert found.height == 0
     assert found.schema == {"a": pl.String, "b": pl.Int32, "_commit": pl.Int64, "_part": pl.Int64, "_row": pl.Int64}
+
+
+TYPES: dict[str, pl.DataType] = {
+    "s": pl.String(),
+    "i": pl.Int64(),
+    "d": pl.Date(),
+    "t": pl.Datetime("us", "UTC"),
+    "n": pl.Datetime("ms"),
+    "m": pl.Decimal(10, 2),
+    "b": pl.Boolean(),
+}
+
+
+def test_a_load_without_parts_has_its_columns_by_name(store: Store) -> None:
+    schema = tuple(Column(name, str(type_)) for name, type_ in {**TYPES, "l": pl.List(pl.Int8())}.items())
+    load = replace(store_load(store, days(1), []), schema=schema)
+    found = scan(store, PATH, [Commit(1, "p", load, "s")]).drop("_commit", "_part", "_row").collect()
+    assert found.schema == {**TYPES, "l": pl.Null()}
+    more = commit_parts(store, days(2), pl.DataFrame({"l": [[1]]}, schema={"l": pl.List(pl.Int8())}))
+    both = scan(store, PATH, [Commit(1, "p", load, "s"), more]).collect()
+    assert both.select(*TYPES, "l").rows() == [(*[None] * 7, [1])]
 
 
 def test_no_loads_are_no_rows(store: Store) -> None:

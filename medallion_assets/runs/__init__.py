@@ -1,0 +1,1 @@
+"""The three verbs: ingest, refine, verify. Everything they touch is an argument."""

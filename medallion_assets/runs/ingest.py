@@ -1,0 +1,220 @@
+"""Ingest: one window of a source becomes one committed load of bronze, exactly once, or nothing changes.
+
+The steps are those of the commit protocol: read the head, bound the window, write parts under a fresh attempt id,
+check, publish, and only then the copies, which are derivable. A failure before publishing leaves the head where it
+was and takes the attempt's parts away again; a kill leaves them to the sweep of garbage.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from time import perf_counter
+from uuid import uuid4
+
+from medallion_assets import __version__
+from medallion_assets.bronze.commit import CommitLog
+from medallion_assets.bronze.decide import live_of
+from medallion_assets.bronze.reader import verify
+from medallion_assets.bronze.repair import refresh_copies
+from medallion_assets.bronze.writer import Written, write
+from medallion_assets.errors import ConfigError, Conflict, MedallionError, StorageError
+from medallion_assets.intent.load import Cdc, Incremental
+from medallion_assets.intent.source import File
+from medallion_assets.lake.manifest import Commit, FileFact, Head, Load, SourceFacts
+from medallion_assets.lake.ports import Clock, Progress, Request, Source, Store
+from medallion_assets.lake.results import Ingested
+from medallion_assets.lake.window import Partition
+from medallion_assets.plan.model import DatasetPlan
+from medallion_assets.runs.admit import admit
+
+__all__ = ["ingest"]
+
+_TRIES = 3
+"""Times a load is begun again when another run took its files or it was too slow."""
+
+
+def ingest(
+    plan: DatasetPlan,
+    partition: Partition,
+    *,
+    source: Source,
+    store: Store,
+    clock: Clock,
+    run_id: str,
+    force: bool = False,
+    restate: bool = False,
+    progress: Progress | None = None,
+    new_attempt: Callable[[], str] = lambda: uuid4().hex,
+) -> Ingested:
+    """Load ``partition`` of ``plan`` from ``source`` into ``store``.
+
+    ``written`` of the result is False when the live load of the window holds the same content already (``force``
+    writes it again), or another run loaded the window meanwhile. ``restate`` loads an older partition from a source
+    that is read now, and the commit says so.
+
+    Raises ConfigError PLN-007 for that without ``restate``; ExtractionError SRC-…; CheckError CHK-010 too many rows
+    refused, CHK-012 a column of the contract is absent, CHK-015 a reserved column name; StorageError STO-…, BRZ-….
+    The head is unchanged after each, but for StoreUnavailable BRZ-007, where running again finds out.
+    """
+    started = perf_counter()
+    restated = _refuse_past(plan, partition, clock.now(), restate=restate)
+    log = CommitLog(store, plan.bronze.path)
+    for turn in range(_TRIES):
+        attempt = _Attempt(plan, partition, store, new_attempt(), run_id, restated)
+        try:
+            head, commit, written = attempt.run(log, source, clock, force=force, progress=progress)
+        except Conflict:
+            if turn == _TRIES - 1:
+                raise
+            continue
+        break
+    else:
+        raise AssertionError("unreachable: the last turn raises or breaks")
+    with suppress(StorageError):  # committed whatever becomes of them; the next run or `repair` writes them
+        refresh_copies(store, plan.bronze.path, log, commit, head)
+    return Ingested(plan.dataset, partition, commit, written, perf_counter() - started)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One try to load a partition: everything it writes carries ``name``, so that it alone can be taken away."""
+
+    plan: DatasetPlan
+    partition: Partition
+    store: Store
+    name: str
+    run_id: str
+    restated: bool
+
+    def run(
+        self, log: CommitLog, source: Source, clock: Clock, *, force: bool, progress: Progress | None
+    ) -> tuple[Head, Commit, bool]:
+        """The head that was read first, the commit that holds the window, and whether this attempt made it."""
+        claiming = _claims_files(self.plan)
+        head = log.head() if claiming else log.near(self.partition.window)
+        ledger = _ledger(head, self.partition) if claiming else {}
+        began = clock.now()
+        try:
+            written, facts = self._write(source, Request(self.partition, ledger=ledger), progress)
+            admit(self.plan, self.partition, written, self.store)
+        except MedallionError:
+            self._sweep()
+            raise
+        load = self._load(written, facts, began, clock.now())
+        claims: Collection[str] = [f.path for f in facts.files] if claiming else ()
+        try:
+            commit, made = log.publish(load, head, claims=claims, force=force or self._damaged(head, load))
+        except Conflict:
+            self._sweep()  # nothing was or will be published under this attempt's name
+            raise
+        if not made:
+            self._sweep()
+        return head, commit, made
+
+    def _write(self, source: Source, request: Request, progress: Progress | None) -> tuple[Written, SourceFacts]:
+        bronze = self.plan.bronze
+        with source.read(request) as reading:
+            written = write(
+                reading,
+                self.store,
+                f"{bronze.path}/{self._folder}",
+                bronze.path,
+                self.name,
+                part_rows=bronze.part_rows,
+                part_bytes=bronze.part_bytes,
+                compression=bronze.compression,
+                bounds=_bounds(self.plan),
+                progress=_named(progress, f"ingest {self.plan.name} {self.partition.key}"),
+            )
+            return written, reading.facts
+
+    def _load(self, written: Written, facts: SourceFacts, began: datetime, ended: datetime) -> Load:
+        if self.restated:
+            facts = replace(facts, facts={**facts.facts, "restated": "true"})
+        return Load(
+            pattern=self.plan.bronze.pattern,
+            partition=self.partition.key,
+            path=self._folder,
+            window=self.partition.window,
+            run_id=self.run_id,
+            attempt=self.name,
+            parts=written.parts,
+            rows=written.rows,
+            schema=written.schema,
+            refused=written.refused,
+            quarantine=written.quarantine,
+            content=written.content,
+            intent=self.plan.ingest_fingerprint,
+            source=facts,
+            cursor_before=None,
+            cursor_after=None,
+            replaces=(),
+            started_at=began,
+            finished_at=ended,
+            code_version=__version__,
+        )
+
+    def _damaged(self, head: Head, load: Load) -> bool:
+        """Whether the live load has this content but lost parts or bits of it: then it is worth writing again."""
+        live = live_of(head, load.pattern, load.window)
+        same = live is not None and live.load.content == load.content
+        return live is not None and same and bool(verify(self.store, self.plan.bronze.path, live.load))
+
+    def _sweep(self) -> None:
+        """Take away what this attempt wrote. No commit names it and none will; what cannot be removed is garbage."""
+        with suppress(StorageError):
+            for info in self.store.list(f"{self.plan.bronze.path}/{self._folder}"):
+                if self.name in info.path:
+                    self.store.delete(info.path)
+
+    @property
+    def _folder(self) -> str:
+        return f"pattern={self.plan.bronze.pattern}/{self.partition.path}"
+
+
+def _refuse_past(plan: DatasetPlan, partition: Partition, now: datetime, *, restate: bool) -> bool:
+    """Whether this is a restatement: the source can only be read as it is now, for a window that is not."""
+    past = not plan.as_of and not partition.window.start <= now < partition.window.end
+    if past and not restate:
+        raise ConfigError(
+            "PLN-007",
+            f"The source of {plan.name} has no way to be asked for {partition.key}: it can only be read as it is now.",
+            where=f"{plan.file}:{plan.line}  partition {partition.key}",
+            fix="Load the current partition; or put {run_date} or a cursor into the source; or restate it on purpose.",
+        )
+    return past
+
+
+def _claims_files(plan: DatasetPlan) -> bool:
+    """Whether files go to the partition that first sees them: changes in files that no date in the path assigns."""
+    return isinstance(plan.source, File) and plan.bronze.pattern != "full" and not plan.as_of
+
+
+def _ledger(head: Head, partition: Partition) -> Mapping[str, tuple[str, FileFact]]:
+    """Files that live loads of changes hold for other partitions."""
+    return {
+        fact.path: (commit.load.partition, fact)
+        for commit in head.live
+        if commit.load.pattern != "full" and commit.load.window != partition.window
+        for fact in commit.load.source.files
+    }
+
+
+def _bounds(plan: DatasetPlan) -> tuple[str, ...]:
+    """Columns whose least and greatest values a part records: keys and cursor, under their names in the source.
+
+    Not those declared personal: the commit log is read by more people than the data.
+    """
+    contract = {column.name: column for column in plan.columns}
+    keys = dict.fromkeys(key for silver in plan.silvers for key in silver.keys)
+    public = [key for key in keys if key not in contract or not contract[key].pii]
+    names = [name for key in public for name in (contract[key].source_names if key in contract else (key,))]
+    cursor = plan.load.cursor.column if isinstance(plan.load, Incremental | Cdc) and plan.load.cursor else None
+    return tuple(dict.fromkeys([*names, *([] if cursor is None else [cursor])]))
+
+
+def _named(progress: Progress | None, what: str) -> Progress | None:
+    if progress is None:
+        return None
+    return lambda _, rows: progress(what, rows)
