@@ -192,7 +192,7 @@ def run(
     loaded = options.load()
     work, failures = plan_work(loaded, intents or [], dates)
     recorded = bool(os.environ.get("DAGSTER_HOME")) if dagster is None else dagster
-    with Reporter(loaded.scrub) as reporter:
+    with Reporter(loaded.scrub, options.debug) as reporter:
         if dates.key is None and dates.first is None:
             reporter.newest(work)
         if recorded:
@@ -349,9 +349,9 @@ def _unexpected(error: Exception, *, debug: bool) -> int:
 
         traceback.print_exception(error)
     else:
-        what = f"{type(error).__name__}: {error}"
-        fix = "run it again with --debug and report what you see."
-        _complain(str(ConfigError("CLI-009", what, where="medallion", fix=fix)))
+        from medallion_assets.cli.run import unexpected
+
+        _complain(str(unexpected(error)))
     return error.exit_code if isinstance(error, MedallionError) else 1
 
 

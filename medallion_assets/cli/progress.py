@@ -26,6 +26,7 @@ class Reporter:
     """Writes lines of results; in a terminal also one live line of rows, rate and time. Use as a context manager."""
 
     scrub: Callable[[str], str]
+    debug: bool = False
     stream: TextIO = field(default_factory=lambda: sys.stderr)
     _live: "_Live | None" = None
 
@@ -45,7 +46,8 @@ class Reporter:
     def ingested(self, done: Ingested) -> None:
         load = done.commit.load
         refused = f", {load.refused:,} refused" if load.refused else ""
-        what = f"{load.rows:,} rows in {len(load.parts)} parts{refused}" if done.written else "nothing new"
+        parts = f"{len(load.parts)} part" + ("" if len(load.parts) == 1 else "s")
+        what = f"{load.rows:,} rows in {parts}{refused}" if done.written else "nothing new"
         self.say(f"{done.dataset} {done.partition.key}: {what}, {done.seconds:.2f} s")
 
     def refined(self, done: Refined) -> None:
@@ -55,6 +57,11 @@ class Reporter:
     def failed(self, failure: Failure) -> None:
         of = f" {failure.partition}" if failure.partition else ""
         self.say(f"{failure.dataset}{of}: failed\n{self.scrub(str(failure.error))}")
+        cause = failure.error.__cause__
+        if self.debug and cause is not None:
+            import traceback
+
+            self.say(self.scrub("".join(traceback.format_exception(cause))))
 
     def newest(self, work: Sequence[Work]) -> None:
         """Says which partitions were chosen, when no date was given."""

@@ -14,7 +14,7 @@ from medallion_assets.lake.window import Partition
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 from medallion_assets.project import Project
 
-__all__ = ["AssetLine", "Dates", "Failure", "Outcome", "Watch", "Work", "dates_of", "plan_work", "run"]
+__all__ = ["AssetLine", "Dates", "Failure", "Outcome", "Watch", "Work", "dates_of", "plan_work", "run", "unexpected"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,10 @@ def run(
     for failure in failures:
         watch.failed(failure)
     for one in work:
-        recorder.dataset(one)
+        try:
+            recorder.dataset(one)
+        except Exception as error:  # noqa: BLE001 - a bug met in one dataset fails the run and stops no other
+            recorder.unexpected(one.plan, error)
     return Outcome(
         tuple(work),
         tuple(recorder.loads),
@@ -263,10 +266,23 @@ class _Recorder:
         checks = (*done.checks, *self.project.verify_silver(plan, silver, done))
         return replace(done, checks=checks, seconds=time.perf_counter() - started)
 
+    def unexpected(self, plan: DatasetPlan, error: Exception) -> None:
+        """What is no MedallionError is a bug; its traceback stays its cause."""
+        try:
+            raise unexpected(error) from error
+        except ConfigError as known:
+            self._failed(plan, None, known)
+
     def _failed(self, plan: DatasetPlan, partition: str | None, error: MedallionError) -> None:
         failure = Failure(plan.name, partition, error)
         self.failures.append(failure)
         self.watch.failed(failure)
+
+
+def unexpected(error: Exception) -> ConfigError:
+    """The error that people see for one that nobody foresaw (CLI-009)."""
+    what = f"{type(error).__name__}: {error}"
+    return ConfigError("CLI-009", what, where="medallion", fix="run it again with --debug and report what you see.")
 
 
 def dates_of(key: str | None, first: str | None, last: str | None, *, restate: bool = False) -> Dates:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from graphlib import TopologicalSorter
 
 from medallion_assets.errors import ConfigError
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
@@ -30,7 +31,7 @@ def silver_named(plans: Sequence[DatasetPlan], name: str) -> tuple[DatasetPlan, 
 
 
 def runnable(plans: Sequence[DatasetPlan], names: Sequence[str]) -> tuple[DatasetPlan, ...]:
-    """The plans of these names, or every enabled one, by name; what is read comes before what reads it.
+    """The plans of these names, or every enabled one; what is read comes before what reads it.
 
     Raises ConfigError: CLI-002 no such name, CLI-003 a named one is not enabled.
     """
@@ -45,11 +46,8 @@ def runnable(plans: Sequence[DatasetPlan], names: Sequence[str]) -> tuple[Datase
                 where=f"{plan.file}:{plan.line}  enabled",
                 fix="set `enabled: true` in its intent.",
             )
-    ordered: dict[str, DatasetPlan] = {}
-    for name in sorted(chosen):
-        feeds = [chosen[feed] for feed in chosen[name].upstream if feed in chosen]
-        ordered |= {plan.name: plan for plan in (*feeds, chosen[name]) if plan.name not in ordered}
-    return tuple(ordered.values())
+    order = TopologicalSorter({name: sorted(chosen.keys() & set(chosen[name].upstream)) for name in sorted(chosen)})
+    return tuple(chosen[name] for name in order.static_order())
 
 
 def _versioned(silver: SilverPlan) -> str:

@@ -21,15 +21,17 @@ def utc(*parts: int) -> datetime:
 
 
 def dagster_calendar(calendar: Calendar, end: date) -> dg.TimeWindowPartitionsDefinition:
-    kinds = {
-        "hourly": dg.HourlyPartitionsDefinition,
-        "daily": dg.DailyPartitionsDefinition,
-        "weekly": dg.WeeklyPartitionsDefinition,
-        "monthly": dg.MonthlyPartitionsDefinition,
-    }
     hour = "-00:00" if calendar.cadence == "hourly" else ""
     start, stop = calendar.start.isoformat() + hour, end.isoformat() + hour
-    return kinds[calendar.cadence](start_date=start, end_date=stop, timezone=calendar.timezone)
+    zone = calendar.timezone
+    match calendar.cadence:
+        case "hourly":
+            return dg.HourlyPartitionsDefinition(start_date=start, end_date=stop, timezone=zone)
+        case "weekly":
+            return dg.WeeklyPartitionsDefinition(start_date=start, end_date=stop, timezone=zone)
+        case "monthly":
+            return dg.MonthlyPartitionsDefinition(start_date=start, end_date=stop, timezone=zone)
+    return dg.DailyPartitionsDefinition(start_date=start, end_date=stop, timezone=zone)
 
 
 @pytest.mark.parametrize("zone", ZONES)
@@ -111,9 +113,11 @@ def test_a_week_starts_on_sunday_and_a_month_on_the_first() -> None:
 
 def test_outside_says_where_the_calendar_starts_and_ends() -> None:
     calendar = Calendar("daily", date(2024, 1, 1), date(2024, 2, 1), "UTC")
-    for asked in (lambda: partition_of(calendar, "2023-12-31"), lambda: partition_at(calendar, utc(2024, 2, 1))):
+    for instant in (utc(2023, 12, 31), utc(2024, 2, 1)):
         with pytest.raises(ConfigError) as caught:
-            asked()
+            partition_at(calendar, instant)
+        with pytest.raises(ConfigError, match="PLN-002"):
+            partition_of(calendar, instant.date())
         assert caught.value.code == "PLN-002"
         assert "daily from 2024-01-01 to 2024-02-01 (exclusive) in UTC" in str(caught.value)
     assert len(partitions_between(calendar, date(2020, 1, 1), date(2030, 1, 1))) == 31
