@@ -43,7 +43,7 @@ def merge(lower: Node, upper: Node, tags: Tags, path: Path = ()) -> Node:
         return upper
     entries = dict(lower.entries)
     if tag and (said := _said(upper, tag)) is not None:
-        if said != _said(lower, tag):
+        if _said(lower, tag) not in (None, said):
             return upper
         entries = {key: entry for key, entry in entries.items() if key not in _tag_keys(tag)}
     for key, entry in upper.entries.items():

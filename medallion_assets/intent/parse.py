@@ -25,7 +25,7 @@ from medallion_assets.intent.rules import intent_problems, platform_problems, pr
 from medallion_assets.intent.slips import LEGACY, mend_decimals, syntax_words
 from medallion_assets.intent.tree import At, Branch, Entry, Items, Leaf, Node, to_data
 
-__all__ = ["LocatedIntent", "parse_platform", "parse_project"]
+__all__ = ["LocatedIntent", "documents", "parse_platform", "parse_project"]
 
 _MAX_BYTES = 2**20
 _MAX_DEPTH = 64
@@ -43,13 +43,13 @@ def parse_project(files: Mapping[str, str], platform: Platform) -> tuple[Located
     InvalidProject with all structural problems of all files, or else with all that contradicts.
     """
     problems: list[Located] = []
-    documents = {name: _Reader(name, problems).read(text) for name, text in files.items()}
+    texts = {name: _Reader(name, problems).read(text) for name, text in files.items()}
     defaults = platform.defaults_tree()
     found: list[LocatedIntent] = []
-    for name, nodes in documents.items():
+    for name, nodes in texts.items():
         if not basename(name).startswith("_"):
             for node in nodes:
-                document = extended(node, name, documents, problems)
+                document = extended(node, name, texts, problems)
                 if document is not None:
                     found.extend(_intent(with_defaults(defaults, document), name, node.at.line, problems))
     _raise(problems)
@@ -88,6 +88,14 @@ def parse_platform(
     problems.extend(platform_problems(platform, tree))
     _raise(problems)
     return platform.with_tree(tree)
+
+
+def documents(file: str, text: str) -> tuple[Branch, ...]:
+    """Mappings of one file as trees, not judged as intents. Raises InvalidProject when it is not readable."""
+    problems: list[Located] = []
+    found = _Reader(file, problems).read(text)
+    _raise(problems)
+    return found
 
 
 def _intent(tree: Branch, file: str, line: int, problems: list[Located]) -> Iterator[LocatedIntent]:

@@ -233,7 +233,8 @@ class Platform(Spec):
 
     def with_tree(self, tree: Branch) -> "Platform":
         """Remember the document, so that an error in a default names its place."""
-        self._tree = tree
+        if "defaults" in tree.entries:
+            self._tree = tree
         return self
 
     def defaults_tree(self) -> Branch:
