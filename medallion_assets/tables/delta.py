@@ -6,6 +6,7 @@ built again. deltalake never flushes to disk, so after a commit to a local folde
 flushed here: a machine that crashes right after loses the newest version at most, and bronze rebuilds it.
 """
 
+import itertools
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -85,16 +86,19 @@ class DeltaTable:
         if version is not None and version != table.version():
             table = deltalake.DeltaTable(self._url, version=version, storage_options=self._options)
         schema = _schema(table)
-        paths = table.file_uris()
-        if not paths:
-            return pl.LazyFrame(schema=schema)
         keys = table.metadata().partition_columns
-        frame = pl.scan_parquet(
-            paths, hive_partitioning=bool(keys), hive_schema={k: pl.String for k in keys} if keys else None,
-            storage_options=self._options, missing_columns="insert", extra_columns="ignore",
-            schema={n: t for n, t in schema.items() if n not in keys}, glob=False,
-        )  # fmt: skip
-        return frame.select(_typed(n, t) if n in keys else pl.col(n) for n, t in schema.items())
+        stored = {name: dtype for name, dtype in schema.items() if name not in keys}
+        # Partition values come from the log. Reading them off the path would also find the folders above the table.
+        slices = [
+            pl.scan_parquet(
+                paths, hive_partitioning=False, schema=stored, missing_columns="insert", extra_columns="ignore",
+                storage_options=self._options, glob=False,
+            ).with_columns(pl.lit(value, schema[key]).alias(key) for key, value in zip(keys, values, strict=True))
+            for values, paths in _slices(table, keys).items()
+        ]  # fmt: skip
+        if not slices:
+            return pl.LazyFrame(schema=schema)
+        return pl.concat(slices).select(*schema)
 
     def replace(self, rows: pl.DataFrame, state: TableState, *, partition_by: Sequence[str] = ()) -> int:
         from deltalake import write_deltalake
@@ -219,14 +223,13 @@ def _polars_type(name: str) -> pl.DataType:
     return _PRIMITIVES[name]
 
 
-def _typed(name: str, dtype: pl.DataType) -> pl.Expr:
-    """A partition value, which is text in the path."""
-    text = pl.col(name)
-    if isinstance(dtype, pl.Boolean):
-        return pl.when(text.is_not_null()).then(text == "true").alias(name)
-    if isinstance(dtype, pl.Datetime):
-        return text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us").dt.replace_time_zone("UTC").alias(name)
-    return text.cast(dtype).alias(name)
+def _slices(table: "deltalake.DeltaTable", keys: Sequence[str]) -> dict[tuple[object, ...], list[str]]:
+    """Files of each combination of partition values."""
+    found: dict[tuple[object, ...], list[str]] = {}
+    values = pl.DataFrame(table.get_add_actions(flatten=True)).select(f"partition.{key}" for key in keys).rows()
+    for uri, of_file in zip(table.file_uris(), values or itertools.repeat(()), strict=False):
+        found.setdefault(of_file, []).append(uri)
+    return found
 
 
 def _flush(url: str, table: "deltalake.DeltaTable", before: Iterable[str]) -> None:
