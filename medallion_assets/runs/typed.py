@@ -16,7 +16,7 @@ from medallion_assets.silver.columns import FAULT, LOAD, POS
 from medallion_assets.silver.conform import Codes, Contract, Marked, Named, Spelling, conform, learnable, sources
 from medallion_assets.silver.learn import seen
 from medallion_assets.silver.place import Live, clocked, parts, ranked
-from medallion_assets.silver.types import Seen, join, resolve, sql_type
+from medallion_assets.silver.types import TIMESTAMP, Seen, join, resolve, sql_type
 
 __all__ = ["Typed", "read_typed"]
 
@@ -197,6 +197,9 @@ def _types(
         types[name] = sql_type(given) if given else resolve(learned.get(name, Seen()), key=name in contract.keys)
         if name in exact and given is None and types[name] == pl.String:
             _refuse_mixture(name, groups, contract, engine)
+        if name in contract.order_by and given is None and learned.get(name, Seen()) == Seen():
+            # No value anywhere: every row is in quarantine, and nothing speaks against a time.
+            types[name] = TIMESTAMP
     return types
 
 
@@ -234,7 +237,7 @@ def _refuse_mixture(name: str, groups: Sequence[_Group], contract: Contract, eng
 
 
 def _require_time(loads: Sequence[Live], contract: Contract, types: Mapping[str, pl.DataType]) -> None:
-    patterns = {load.pattern == "full" for load in loads}
+    patterns = {load.pattern == "full" for load in loads if load.rows or load.pattern == "full"}
     if len(patterns) == 2 and contract.order_by and not types[contract.order_by[0]].is_temporal():
         name = contract.order_by[0]
         raise StorageError(

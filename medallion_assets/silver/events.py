@@ -4,7 +4,7 @@ Frames here hold the columns of a ``Shape`` and POS, LOAD, OP, FULL, CLOCK, FIRS
 they are). All functions are lazy relational expressions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import narwhals as nw
@@ -59,10 +59,13 @@ def differs(left: nw.Expr, right: nw.Expr) -> nw.Expr:
     return nw.when(left.is_null() | right.is_null()).then(one_null).otherwise(left != right)
 
 
-def deduplicate(rows: nw.LazyFrame[IntoLazyFrameT], shape: Shape) -> nw.LazyFrame[IntoLazyFrameT]:
+def deduplicate(
+    rows: nw.LazyFrame[IntoLazyFrameT], shape: Shape, *, ops: Collection[Op] = (Op.UPSERT, Op.DELETE, Op.TRUNCATE)
+) -> nw.LazyFrame[IntoLazyFrameT]:
     """One row per event: at the place of its latest row, with SINCE the place of its earliest.
 
     Upserts are equal by keys, clock, order_by and attributes, deletes whatever their attributes, truncates by order.
+    ``ops``: those that occur.
     """
     same = (CLOCK, FIRST, *shape.order_by)
     parts = {
@@ -70,7 +73,7 @@ def deduplicate(rows: nw.LazyFrame[IntoLazyFrameT], shape: Shape) -> nw.LazyFram
         Op.DELETE: (*shape.keys, *same),
         Op.TRUNCATE: same,
     }
-    return nw.concat([_latest(rows.filter(nw.col(OP) == int(op)), by) for op, by in parts.items()])
+    return nw.concat([_latest(rows.filter(nw.col(OP) == int(op)), by) for op, by in parts.items() if op in ops])
 
 
 def _latest(rows: nw.LazyFrame[IntoLazyFrameT], by: Sequence[str]) -> nw.LazyFrame[IntoLazyFrameT]:
@@ -157,8 +160,10 @@ def _joined(
     events: nw.LazyFrame[IntoLazyFrameT],
     shape: Shape,
 ) -> nw.LazyFrame[IntoLazyFrameT]:
-    whole = boundaries.with_columns(nw.col(POS).alias(SINCE), (nw.col(FIRST) < 0).alias(FULL))
-    deletes = gaps.join(whole.drop(*shape.keys, strict=False), on=_NUMBER, how="inner")
+    whole = boundaries.with_columns((nw.col(FIRST) < 0).alias(FULL))
+    # A truncate's own attributes say nothing of a key.
+    bare = whole.drop(*shape.keys, *shape.attributes, strict=False)
+    deletes = gaps.join(bare, on=_NUMBER, how="inner")
     starts = nw.when(nw.col(FIRST) < 0).then(0).otherwise(nw.col(FIRST)).cast(nw.Int8)
     return _aligned(deletes.with_columns(starts.alias(FIRST), _small(Op.DELETE, OP)), events)
 

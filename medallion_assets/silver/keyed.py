@@ -146,16 +146,16 @@ class _Timeline:
     evaluate: Evaluate
 
     def of(self, rows: pl.DataFrame, held: Sequence[int]) -> _Told:
-        events = self.evaluate(deduplicate(_lazy(rows), self.shape))
+        ops = [Op(op) for op in rows[OP].unique()] or [Op.UPSERT]
+        events = self.evaluate(deduplicate(_lazy(rows), self.shape, ops=ops))
         truncates = events.filter(pl.col(OP) == Op.TRUNCATE)
-        counted = events.filter(pl.col(OP) != Op.TRUNCATE) if truncates.height else events
-        best = self.evaluate(winners(_lazy(counted), self.shape)) if self.present is not None else counted
-        if self.present is None and counted[FULL].any():
-            best = self.evaluate(winners(_lazy(counted), self.shape))
-        accepted = [rank for rank in self.complete if rank not in held]
-        if self.present is None or not (accepted or truncates.height):
-            if truncates.is_empty():
-                return _Told(events, best, truncates, 0)
+        best = events.filter(pl.col(OP) != Op.TRUNCATE) if truncates.height else events
+        if any(load.pattern == "full" for load in self.loads):
+            best = self.evaluate(winners(_lazy(best), self.shape))
+        accepted = [rank for rank in self.complete if rank not in held] if self.present is not None else []
+        # Nothing comes before the only load.
+        if truncates.is_empty() and (not accepted or len(self.loads) == 1):
+            return _Told(events, best, truncates, 0)
         bounds = self._boundaries(truncates, accepted)
         implied = self.evaluate(
             absences(
@@ -174,8 +174,10 @@ class _Timeline:
                 CLOCK: pl.Series(list(starts.values()), dtype=clock if starts else pl.Null),
                 POS: pl.Series([self._base(rank) for rank in starts], dtype=pl.Int64),
             }
-        ).with_columns(pl.lit(-1, pl.Int8).alias(FIRST), pl.lit(Op.DELETE, pl.Int8).alias(OP))
-        rows = pl.concat([truncates.drop(SINCE, FULL), full.cast({CLOCK: clock})], how="diagonal")
+        ).with_columns(
+            pl.lit(-1, pl.Int8).alias(FIRST), pl.lit(Op.DELETE, pl.Int8).alias(OP), pl.col(POS).alias(SINCE)
+        )
+        rows = pl.concat([truncates.drop(FULL), full.cast({CLOCK: clock})], how="diagonal")
         return rows.sort(self.shape.order, nulls_last=False).with_row_index(_NUMBER, offset=1).with_columns(
             pl.col(_NUMBER).cast(pl.Int64)
         )

@@ -85,7 +85,7 @@ def _text_facts(text: pl.Expr, timezone: str) -> dict[str, pl.Expr]:
     decimal = text.str.contains(_DECIMAL).fill_null(value=False)
     boolean = text.is_in(["true", "false"]).fill_null(value=False)
     day = (text.str.len_bytes() == 10) & text.str.to_date("%Y-%m-%d", strict=False).is_not_null()
-    day = (day & text.str.contains(r"^\d{4}-\d{2}-\d{2}$")).fill_null(value=False)
+    day = (day & text.str.contains(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")).fill_null(value=False)
     time = readable_time(text, timezone).is_not_null()
     known = whole | long | decimal | boolean | day | time
     before = text.str.extract(r"^-?([0-9]+)", 1).str.len_bytes()

@@ -84,7 +84,7 @@ def clocked(rows: pl.LazyFrame, loads: Sequence[Live], clock: str | None, dtype:
 
 def _clock(clock: str | None, dtype: pl.DataType, timezone: str, loads: Sequence[Live]) -> pl.Expr:
     start, end = pl.col("__start"), pl.col("__end")
-    fulls = {load.pattern == "full" for load in loads}
+    fulls = {load.pattern == "full" for load in loads if load.rows or load.pattern == "full"}
     if clock is None or (not dtype.is_temporal() and fulls == {True}):
         return start
     own = pl.col(clock)

@@ -31,14 +31,14 @@ def states(
     placed = events.with_row_index(INDEX, order_by=[*shape.keys, *shape.order])
     if ignore_nulls:
         placed = _filled(placed, shape, ignore_nulls)
+    if tombstones:
+        placed = _inherited(placed, shape)
     following = nw.col(CLOCK).shift(-1).over(*shape.keys, order_by=INDEX)
     last = placed.with_columns(following.alias(_NEXT))
     last = last.filter(nw.col(_NEXT).is_null() | (nw.col(_NEXT) != nw.col(CLOCK))).drop(_NEXT)
     kept = last.with_columns(before(OP, shape).alias(_PREVIOUS))
     again = (nw.col(OP) == int(Op.DELETE)) & (nw.col(_PREVIOUS) == int(Op.DELETE)).fill_null(value=False)
     kept = kept.filter(~again).drop(_PREVIOUS)
-    if tombstones:
-        kept = _inherited(kept, shape)
     return _since(kept, shape).select(*shape.columns, CLOCK, OP, SINCE, INDEX)
 
 
@@ -72,15 +72,29 @@ def _filled(
     return chosen.drop(_EPOCH, *(f"{_NEXT}{c}" for c in columns))
 
 
-def _inherited(states: nw.LazyFrame[IntoLazyFrameT], shape: Shape) -> nw.LazyFrame[IntoLazyFrameT]:
-    bare = nw.col(OP) == int(Op.DELETE)
-    for column in shape.attributes:
-        bare = bare & nw.col(column).is_null()
-    unplaced = (nw.col(OP) == int(Op.DELETE)) & nw.col(shape.order_by[0]).is_null() if shape.order_by else None
-    values = [nw.when(bare).then(before(c, shape)).otherwise(nw.col(c)).alias(c) for c in shape.attributes]
-    if unplaced is not None:
-        values += [nw.when(unplaced).then(before(c, shape)).otherwise(nw.col(c)).alias(c) for c in shape.order_by]
-    return states.with_columns(*values)
+def _inherited(events: nw.LazyFrame[IntoLazyFrameT], shape: Shape) -> nw.LazyFrame[IntoLazyFrameT]:
+    """Deletes without attributes get those of the last upsert before; those without a place also its order_by."""
+    upsert = nw.col(OP) == int(Op.UPSERT)
+    latest = nw.when(upsert).then(nw.col(INDEX)).otherwise(None)
+    told = events.with_columns(latest.alias(_PREVIOUS)).with_columns(
+        nw.col(_PREVIOUS).fill_null(strategy="forward").over(*shape.keys, order_by=INDEX)
+    )
+    columns = (*shape.order_by, *shape.attributes)
+    lived = events.filter(upsert).select(
+        nw.col(INDEX).alias(_PREVIOUS), *(nw.col(c).alias(f"{_NEXT}{c}") for c in columns)
+    )
+    deletes = told.filter(~upsert).join(lived, on=_PREVIOUS, how="left")
+    # An absence has no place and no attributes; a truncate has a place; a delete may have both.
+    silent = nw.all_horizontal(*(nw.col(c).is_null() for c in shape.attributes), ignore_nulls=False)
+    values = [nw.when(silent).then(nw.col(f"{_NEXT}{c}")).otherwise(nw.col(c)).alias(c) for c in shape.attributes]
+    if shape.order_by:
+        placeless = nw.col(shape.order_by[0]).is_null()
+        values += [
+            nw.when(placeless).then(nw.col(f"{_NEXT}{c}")).otherwise(nw.col(c)).alias(c) for c in shape.order_by
+        ]
+    filled = deletes.with_columns(*values) if values else deletes
+    whole = events.collect_schema().names()
+    return nw.concat([events.filter(upsert).select(*whole), filled.select(*whole)])
 
 
 def _since(states: nw.LazyFrame[IntoLazyFrameT], shape: Shape) -> nw.LazyFrame[IntoLazyFrameT]:

@@ -6,7 +6,6 @@ built again. deltalake never flushes to disk, so after a commit to a local folde
 flushed here: a machine that crashes right after loses the newest version at most, and bronze rebuilds it.
 """
 
-import itertools
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -225,11 +224,19 @@ def _polars_type(name: str) -> pl.DataType:
 
 def _slices(table: "deltalake.DeltaTable", keys: Sequence[str]) -> dict[tuple[object, ...], list[str]]:
     """Files of each combination of partition values."""
+    if not keys:
+        return {(): table.file_uris()} if table.file_uris() else {}
+    actions = pl.DataFrame(table.get_add_actions(flatten=True)).select("path", *(f"partition.{key}" for key in keys))
+    # A file's name is unique; its path is spelled differently in the log and in a URI.
+    values = {_name(str(path)): tuple(of_file) for path, *of_file in actions.iter_rows()}
     found: dict[tuple[object, ...], list[str]] = {}
-    values = pl.DataFrame(table.get_add_actions(flatten=True)).select(f"partition.{key}" for key in keys).rows()
-    for uri, of_file in zip(table.file_uris(), values or itertools.repeat(()), strict=False):
-        found.setdefault(of_file, []).append(uri)
+    for uri in table.file_uris():
+        found.setdefault(values[_name(uri)], []).append(uri)
     return found
+
+
+def _name(path: str) -> str:
+    return unquote(path.rpartition("/")[2])
 
 
 def _flush(url: str, table: "deltalake.DeltaTable", before: Iterable[str]) -> None:

@@ -1,0 +1,218 @@
+"""What silver means, written a second time without frames: dictionaries, sorting and loops over every boundary."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A live load: ``parts`` of rows with k, t, a, b and, for cdc, op (I, U, D, T). ``n`` is its commit."""
+
+    n: int
+    pattern: str
+    start: datetime
+    parts: tuple[tuple[Row, ...], ...]
+    refused: int = 0
+
+    @property
+    def end(self) -> datetime:
+        return self.start + timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Spec:
+    model: str = "scd_type_2"
+    ordered: bool = True
+    delete_mode: str = "hard_delete"
+    erase_absent: bool = False
+    ignore_nulls: bool = False
+    track: tuple[str, ...] = ("a", "b")
+    attributes: tuple[str, ...] = ("a", "b")
+
+
+@dataclass
+class _Event:
+    key: Any
+    clock: datetime
+    first: int
+    t: Any
+    op: int
+    values: Row
+    pos: int
+    load: int
+    full: bool = False
+    since: int = 0
+    truncate: bool = False
+
+    def order(self, spec: Spec) -> tuple[Any, ...]:
+        return (self.clock, self.first, self.op, self.pos) if spec.ordered else (self.clock, self.first, self.pos)
+
+
+@dataclass
+class Answer:
+    rows: list[Row]
+    events: int
+    duplicates: int
+    filtered: int
+    absences: int
+    labels: dict[int, tuple[Any, str]] = field(default_factory=dict)
+
+
+def oracle(loads: Iterable[Loaded], spec: Spec) -> Answer:
+    loads = sorted(loads, key=lambda x: (x.start, x.pattern != "full", x.n))
+    events, labels, starts, present, partial = _rows(loads, spec)
+    total = len(events)
+    if spec.delete_mode == "ignore":
+        events = [e for e in events if e.op == 0]
+    filtered = total - len(events)
+    distinct = _distinct(events, spec)
+    bounds = []
+    if spec.delete_mode != "ignore":
+        bounds = [_Event(None, x.start, -1, None, 1, {}, starts[i], i, full=True, since=starts[i])
+                  for i, x in enumerate(loads) if x.pattern == "full" and i not in partial]  # fmt: skip
+    truncates = [e for e in distinct if e.truncate]
+    told = [e for e in _winners(distinct) if not e.truncate]
+    absences = 0
+    for bound in sorted([*bounds, *truncates], key=lambda e: e.order(spec) if e.first >= 0 else (e.clock, -1)):
+        for key in {e.key for e in told}:
+            place = bound.order(spec) if bound.first >= 0 else (bound.clock, -1)
+            before = sorted((e for e in told if e.key == key and e.order(spec) < place), key=lambda e: e.order(spec))
+            here = key in present.get(bound.load, set()) and bound.full
+            live = bool(before) and before[-1].op == 0
+            if here or not before or not (live or (bound.truncate and spec.delete_mode == "erase")):
+                continue
+            absences += bound.full
+            implied = _Event(key, bound.clock, max(bound.first, 0), bound.t, 1, {}, bound.pos, bound.load, bound.full)
+            implied.since = bound.since
+            told.append(implied)
+    rows = []
+    for key in sorted({e.key for e in told}):
+        own = sorted((e for e in told if e.key == key), key=lambda e: e.order(spec))
+        rows += _of_key(key, own, spec)
+    for row in rows:
+        row["_run_date"], row["_bronze_part"] = labels[row.pop("since")]
+    return Answer(rows, len(distinct), len(events) - len(distinct), filtered, absences, labels)
+
+
+def _rows(loads: list[Loaded], spec: Spec) -> tuple[list[_Event], dict[int, Any], dict[int, int], Any, set[int]]:
+    pos, events, labels, starts = 0, [], {}, {}
+    present: dict[int, set[Any]] = {}
+    partial = {i for i, x in enumerate(loads) if x.refused}
+    for i, load in enumerate(loads):
+        starts[i], labels[pos] = pos, (load.start.date(), f"{load.n}/0")
+        pos += 1
+        for ordinal, part in enumerate(load.parts, 1):
+            for row in part:
+                labels[pos] = (load.start.date(), f"{load.n}/{ordinal}")
+                full, op = load.pattern == "full", row.get("op", "U")
+                clock = row["t"] if spec.ordered else load.start
+                if full and not load.start <= clock < load.end:
+                    clock = load.start
+                first = 0 if full and clock == load.start else 1
+                if full:
+                    present.setdefault(i, set()).add(row["k"])
+                values = {c: row[c] for c in spec.attributes}
+                code = {"I": 0, "U": 0, "D": 1, "T": 2}[op if load.pattern == "cdc" else "U"]
+                event = _Event(row["k"], clock, first, row["t"] if spec.ordered else None, code, values, pos, i, full)
+                event.truncate = code == 2
+                events.append(event)
+                pos += 1
+    return events, labels, starts, present, partial
+
+
+def _distinct(events: list[_Event], spec: Spec) -> list[_Event]:
+    same: dict[Any, list[_Event]] = {}
+    for e in events:
+        values = tuple(e.values.values()) if e.op == 0 else ()
+        same.setdefault((e.op, None if e.truncate else e.key, e.clock, e.first, e.t, values), []).append(e)
+    kept = []
+    for group in same.values():
+        last = max(group, key=lambda e: e.pos)
+        last.since = min(e.pos for e in group)
+        kept.append(last)
+    return kept
+
+
+def _winners(events: list[_Event]) -> list[_Event]:
+    best: dict[Any, _Event] = {}
+    for e in events:
+        name = (e.key, e.load) if e.full else e.pos
+        rank = (e.t, e.pos) if e.t is not None else (e.pos,)
+        if name not in best or rank > ((best[name].t, best[name].pos) if e.t is not None else (best[name].pos,)):
+            best[name] = e
+    return list(best.values())
+
+
+def _of_key(key: Any, events: list[_Event], spec: Spec) -> list[Row]:
+    if spec.delete_mode == "erase":
+        last = [i for i, e in enumerate(events) if e.op and (not e.full or spec.erase_absent)]
+        events = events[last[-1] + 1 :] if last else events
+    supplied: Row = {}
+    lived: Row = {"t": None}
+    filled = []
+    for e in events:
+        values = dict(e.values)
+        if e.op:
+            supplied = {}
+            if spec.delete_mode == "tombstone":
+                t = lived["t"] if e.t is None else e.t
+                values = values if any(v is not None for v in values.values()) else dict(lived)
+                values["t"] = t
+        elif spec.ignore_nulls:
+            supplied = {c: v if v is not None else supplied.get(c) for c, v in values.items()}
+            values = dict(supplied)
+        if not e.op:
+            values["t"] = e.t
+            lived = dict(values)
+        filled.append((e, values))
+    clocks = [x for i, x in enumerate(filled) if i + 1 == len(filled) or filled[i + 1][0].clock != x[0].clock]
+    states: list[Row] = []
+    for e, values in clocks:
+        was = states[-1] if states else None
+        if e.op and was and was["op"]:
+            continue
+        state = {"t": values.get("t"), **{c: values.get(c) for c in spec.attributes}}
+        same = was and was["op"] == e.op and all(was[c] == state[c] for c in state)
+        states.append({**state, "op": 1 if e.op else 0, "clock": e.clock, "since": was["since"] if same else e.since})
+    return _scd1(key, states, spec) if spec.model == "scd_type_1" else _scd2(key, states, spec)
+
+
+def _base(key: Any, state: Row, spec: Spec) -> Row:
+    return {"k": key, **({"t": state["t"]} if spec.ordered else {}), **{c: state[c] for c in spec.attributes}}
+
+
+def _scd1(key: Any, states: list[Row], spec: Spec) -> list[Row]:
+    if not states:
+        return []
+    last = states[-1]
+    row = _base(key, last, spec)
+    if spec.delete_mode == "tombstone":
+        row |= {"is_deleted": bool(last["op"]), "deleted_at": last["clock"] if last["op"] else None}
+    elif last["op"]:
+        return []
+    return [{**row, "since": last["since"]}]
+
+
+def _scd2(key: Any, states: list[Row], spec: Spec) -> list[Row]:
+    rows: list[Row] = []
+    open_: Row | None = None
+    for state in states:
+        if open_ and not state["op"] and not open_["op"] and all(open_[c] == state[c] for c in spec.track):
+            open_ = {**state, "from": open_["from"]}
+            continue
+        rows += [_version(key, open_, state["clock"], spec)] if open_ else []
+        open_ = {**state, "from": state["clock"]}
+        if state["op"] and spec.delete_mode != "tombstone":
+            open_ = None
+    return rows + ([_version(key, open_, None, spec)] if open_ else [])
+
+
+def _version(key: Any, state: Row, to: Any, spec: Spec) -> Row:
+    row = {**_base(key, state, spec), "effective_from": state["from"], "effective_to": to, "is_current": to is None}
+    if spec.delete_mode == "tombstone":
+        row["is_deleted"] = bool(state["op"])
+    return {**row, "since": state["since"]}
