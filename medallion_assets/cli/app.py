@@ -68,6 +68,7 @@ def _command(function: Callable[P, None]) -> Callable[P, None]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             function(*args, **kwargs)
+            sys.stdout.flush()
         except MedallionError as error:
             context = kwargs["context"]
             before = context.obj if isinstance(context, typer.Context) else None
@@ -75,6 +76,12 @@ def _command(function: Callable[P, None]) -> Callable[P, None]:
                 raise
             _complain(str(error))
             raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            _complain("Interrupted. What was committed stays; run it again to go on.")
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:  # the reader of our output, such as `head`, has gone: nobody is left to tell
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit from None
 
     return wrapped
 
@@ -327,12 +334,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _UsageError as error:
         _complain(str(ConfigError("CLI-006", _sentence(error), where="medallion", fix="see `medallion --help`.")))
         return ConfigError.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        _complain("Interrupted. What was committed stays; run it again to go on.")
-        return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:  # noqa: BLE001 - the border to the terminal: no traceback but on request
         return _unexpected(error, debug="--debug" in asked)
     return code if isinstance(code, int) else 0

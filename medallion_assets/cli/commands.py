@@ -178,7 +178,11 @@ def _moment(silver: SilverPlan, text: str, dtype: "pl.DataType", zone: str) -> "
     try:
         if dtype.is_temporal():
             day = len(text) == len("2024-01-31")
-            moment = datetime.combine(date.fromisoformat(text), time()) if day else datetime.fromisoformat(text)
+            moment = (
+                datetime.combine(date.fromisoformat(text), time())
+                if day
+                else datetime.fromisoformat(text.replace("Z", "+00:00"))
+            )
             instant = moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))
             if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
                 return pl.lit(instant.astimezone(timezone.utc)).cast(dtype)

@@ -186,10 +186,7 @@ def run(
     for failure in failures:
         watch.failed(failure)
     for one in work:
-        try:
-            recorder.dataset(one)
-        except Exception as error:  # noqa: BLE001 - a bug met in one dataset fails the run and stops no other
-            recorder.unexpected(one.plan, error)
+        recorder.dataset(one)
     return Outcome(
         tuple(work),
         tuple(recorder.loads),
@@ -209,6 +206,15 @@ class _Recorder:
     failures: list[Failure] = field(default_factory=list)
 
     def dataset(self, work: Work) -> None:
+        """One dataset. A bug met in it fails the run and stops no other; its traceback stays the failure's cause."""
+        try:
+            self._dataset(work)
+        except Exception as error:  # noqa: BLE001 - see above
+            known = unexpected(error)
+            known.__cause__ = error
+            self._failed(work.plan, None, known)
+
+    def _dataset(self, work: Work) -> None:
         """Bronze in order of time, then each silver table, which absorbs all of it at once."""
         if not self._bronze(work):
             return
@@ -265,13 +271,6 @@ class _Recorder:
         done = self.project.refine(plan, silver, progress=self.watch.progress)
         checks = (*done.checks, *self.project.verify_silver(plan, silver, done))
         return replace(done, checks=checks, seconds=time.perf_counter() - started)
-
-    def unexpected(self, plan: DatasetPlan, error: Exception) -> None:
-        """What is no MedallionError is a bug; its traceback stays its cause."""
-        try:
-            raise unexpected(error) from error
-        except ConfigError as known:
-            self._failed(plan, None, known)
 
     def _failed(self, plan: DatasetPlan, partition: str | None, error: MedallionError) -> None:
         failure = Failure(plan.name, partition, error)
