@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -10,10 +11,12 @@ from pydantic_core import ErrorDetails
 from medallion_assets.errors import Problem
 from medallion_assets.intent.base import Plain, shown
 from medallion_assets.intent.model import Intent
-from medallion_assets.intent.shape import Variant, variant_at
 from medallion_assets.intent.slips import comma_slips, comma_words
 from medallion_assets.intent.tagged import did_you_mean
 from medallion_assets.intent.tree import At, Branch, Entry, Key, Leaf, Node, path_text, place, step, to_data
+
+if TYPE_CHECKING:
+    from medallion_assets.intent.shape import Variant
 
 __all__ = ["Located", "LocatedIntent", "Words", "problem_at", "structural_problems"]
 
@@ -134,6 +137,8 @@ def _not_a_mapping(given: object) -> Words:
 
 
 def _unknown_key(key: str, root: type[BaseModel], path: Sequence[Key], data: object) -> Words:
+    from medallion_assets.intent.shape import variant_at  # only errors need it
+
     chosen = variant_at(root, path, data)
     if chosen is None:
         return "INT-003", f"`{key}` is not a key here.", "remove it."
@@ -157,7 +162,7 @@ def _holder(root: type[BaseModel], path: Sequence[Key]) -> str:
     return "an intent" if root is Intent else "platform.yaml"
 
 
-def _owners(key: str, chosen: Variant) -> list[str]:
+def _owners(key: str, chosen: "Variant") -> list[str]:
     if chosen.variants is None:
         return []
     return sorted(tag for tag, model in chosen.variants.by_tag.items() if key in model.model_fields)

@@ -6,7 +6,6 @@ variants that a project uses are built, the tag alone is a shorthand, and a key 
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, get_args
 
@@ -20,6 +19,8 @@ __all__ = ["Tagged", "Variants", "did_you_mean", "refusal_at"]
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
     """`` Did you mean `x`?``, or nothing when no known word is near."""
+    from difflib import get_close_matches  # only errors need it
+
     near = get_close_matches(given, list(known), 1)
     return f" Did you mean `{near[0]}`?" if near else ""
 
@@ -81,6 +82,8 @@ class Variants:
         return ", ".join(sorted(self.by_tag))
 
     def _meant(self, text: str) -> str:
+        from difflib import get_close_matches  # only errors need it
+
         synonyms = dict(self.tagged.synonyms)
         near = get_close_matches(text.lower(), [*self.by_tag, *synonyms], 1)
         return f" Did you mean `{synonyms.get(near[0], near[0])}`?" if near else ""
