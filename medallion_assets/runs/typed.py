@@ -12,14 +12,28 @@ from medallion_assets.intent.load import Cdc, Incremental
 from medallion_assets.lake.manifest import Commit, Pattern
 from medallion_assets.lake.ports import Engine, Store
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
-from medallion_assets.silver.columns import FAULT, LOAD, POS
+from medallion_assets.silver.columns import (
+    DELETED_AT,
+    FAULT,
+    FROM,
+    IS_CURRENT,
+    IS_DELETED,
+    LOAD,
+    LOAD_DATE,
+    POS,
+    RUN_DATE,
+    TO,
+)
 from medallion_assets.silver.conform import Codes, Contract, Marked, Named, Spelling, conform, learnable, sources
 from medallion_assets.silver.learn import seen
 from medallion_assets.silver.place import Live, clocked, parts, ranked
+from medallion_assets.silver.slices import slices
 from medallion_assets.silver.types import TIMESTAMP, Seen, join, resolve, sql_type
 
 __all__ = ["Typed", "read_typed"]
 
+_OWN = (FROM, TO, IS_CURRENT, IS_DELETED, DELETED_AT, LOAD_DATE, RUN_DATE)
+"""Columns that models add, which a table may be partitioned by."""
 _SAMPLE = 2_000
 """Rows that may show that a column is text, before all of them are looked at."""
 
@@ -64,6 +78,7 @@ def read_typed(
     columns = _columns(groups, contract, plan, silver)
     wanted = tuple(dict.fromkeys((*columns, *needed)))
     _require(wanted, groups, contract, silver)
+    _require_spoken_of(columns, silver)
     if plan.schema_mode == "strict":
         _refuse_strangers(groups, contract, plan)
     types = _types(groups, contract, wanted, engine)
@@ -134,7 +149,8 @@ def _columns(groups: Sequence[_Group], contract: Contract, plan: DatasetPlan, si
     found = dict.fromkeys(name for group in groups for name in sources(list(group.schema), contract))
     named = dict.fromkeys(c.name for c in plan.columns)
     spent = set(silver.exclude) | _spent(groups, contract)
-    return tuple(n for n in {**found, **named} if n not in spent or n in silver.keys or n in silver.order_by)
+    must = dict.fromkeys((*silver.keys, *silver.order_by))
+    return tuple(n for n in {**found, **named, **must} if n not in spent or n in must)
 
 
 def _spent(groups: Sequence[_Group], contract: Contract) -> set[str]:
@@ -152,6 +168,22 @@ def _require(wanted: Sequence[str], groups: Sequence[_Group], contract: Contract
             raise StorageError(
                 "SLV-001", f"No load has a column {name!r}. There are {', '.join(sorted(found)) or 'none'}.",
                 where=str(silver.entity), fix="name one of these, or map it with `columns: {…: {source_names: …}}`.",
+            )  # fmt: skip
+
+
+def _require_spoken_of(columns: Sequence[str], silver: SilverPlan) -> None:
+    """Columns that the model is told about must be in the table."""
+    supplied = () if isinstance(silver.ignore_nulls, bool) else silver.ignore_nulls
+    spoken = {
+        "track": silver.track, "track_except": silver.track_except, "ignore_nulls": supplied,
+        "partition_by": tuple(s.column for s in slices(silver.partition_by)),
+    }  # fmt: skip
+    for key, names in spoken.items():
+        missing = [n for n in names if n not in columns and n not in _OWN]
+        if missing:
+            raise StorageError(
+                "SLV-001", f"`{key}` names {missing[0]!r}; the table has {', '.join(columns)}.",
+                where=str(silver.entity), fix="name one of these.",
             )  # fmt: skip
 
 

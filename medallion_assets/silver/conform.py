@@ -128,7 +128,7 @@ def conform(
         name: _cell(name, found.get(name), schema, contract, dtype) for name, dtype in types.items()
     }
     op = _operation(schema, pattern, contract)
-    faults = list(_faults(cells, contract))
+    faults = list(_faults(cells, schema, contract))
     known = [cells[k].value.is_not_null() & ~cells[k].misfit for k in contract.keys]
     return frame.with_columns(op.alias(OP)).select(
         *(cell.value.alias(name) for name, cell in cells.items()),
@@ -268,12 +268,14 @@ def _code(column: pl.Expr, bronze: pl.DataType) -> pl.Expr:
     return (column.cast(pl.String) if bronze == pl.String else as_text(column, bronze)).str.strip_chars()
 
 
-def _faults(cells: Mapping[str, _Cell], contract: Contract) -> Iterator[tuple[pl.Expr, str, pl.Expr]]:
+def _faults(
+    cells: Mapping[str, _Cell], schema: Mapping[str, pl.DataType], contract: Contract
+) -> Iterator[tuple[pl.Expr, str, pl.Expr]]:
     """(where, ``reason:column``, the text at fault), in the order of their importance."""
     op = pl.col(OP)
     if contract.codes is not None:
         column = contract.codes.column
-        raw = cells[column].raw if column in cells else pl.lit(None, pl.String)
+        raw = as_text(pl.col(column), schema[column]) if column in schema else pl.lit(None, pl.String)
         yield op.is_null(), f"unknown_operation:{column}", raw
     for name in contract.keys:
         cell = cells[name]

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from medallion_assets.lake.manifest import Pattern
+
 Row = dict[str, Any]
 
 
@@ -13,7 +15,7 @@ class Loaded:
     """A live load: ``parts`` of rows with k, t, a, b and, for cdc, op (I, U, D, T). ``n`` is its commit."""
 
     n: int
-    pattern: str
+    pattern: Pattern
     start: datetime
     parts: tuple[tuple[Row, ...], ...]
     refused: int = 0
