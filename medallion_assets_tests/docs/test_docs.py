@@ -1,0 +1,96 @@
+"""The documentation is executed: its commands run, its intents validate, its list of errors is the list of errors."""
+
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from medallion_assets.cli.app import app
+from medallion_assets.codes import CODES
+from medallion_assets.intent.parse import parse_platform, parse_project
+from medallion_assets.intent.platform import Platform
+
+ROOT = Path(__file__).parents[2]
+TESTS = ROOT / "medallion_assets_tests"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(?P<kind>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:)(?P<target>[^)#]+)")
+
+
+def blocks(kind: str) -> list[tuple[str, str]]:
+    """(page, text) of every fenced block of one kind."""
+    found = []
+    for page in PAGES:
+        found += [(page.name, m["text"]) for m in BLOCK.finditer(page.read_text("utf-8")) if m["kind"] == kind]
+    return found
+
+
+def commands() -> list[str]:
+    return [line for _, text in blocks("console") for line in text.splitlines() if line.startswith("medallion ")]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A copy of the project in which `make demo`'s intents have run, on two of the airport snapshots."""
+    root = tmp_path_factory.mktemp("demo")
+    shutil.copytree(ROOT / "intents", root / "intents")
+    shutil.copyfile(ROOT / "platform.yaml", root / "platform.yaml")
+    for arguments in (
+        ["nyc.airlines", "nyc.planes", "nyc.weather", "vega.movies"],
+        ["nyc.flights", "--from", "2013-01-01", "--to", "2013-01-03"],
+        ["airportsdata.airports", "--date", "2020-11-06"],
+        ["airportsdata.airports", "--date", "2022-11-21"],
+    ):
+        result = CliRunner().invoke(app, ["-C", str(root), "run", *arguments])
+        assert result.exit_code == 0, result.output
+    yield root
+
+
+def test_there_is_something_to_execute() -> None:
+    assert len(commands()) >= 8
+    assert len(blocks("yaml")) >= 2
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_runs(command: str, demo: Path) -> None:
+    arguments = shlex.split(command)[1:]
+    result = CliRunner().invoke(app, ["-C", str(demo), *arguments])
+    assert result.exit_code == 0, result.output
+    assert result.output.strip()
+
+
+@pytest.mark.parametrize(("page", "text"), blocks("yaml"))
+def test_every_intent_validates(page: str, text: str) -> None:
+    (located,) = parse_project({f"intents/{page}.yaml": text}, Platform())
+    assert located.intent.system == "retail"
+
+
+@pytest.mark.parametrize(("page", "text"), blocks("yaml platform"))
+def test_every_platform_file_validates(page: str, text: str) -> None:
+    assert parse_platform(text, name=page).environment == "dev"
+
+
+@pytest.mark.parametrize(("page", "text"), blocks("python"))
+def test_every_python_block_compiles(page: str, text: str) -> None:
+    compile(text, page, "exec")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    targets = [m["target"] for m in LINK.finditer(page.read_text("utf-8"))]
+    assert [t for t in targets if not (page.parent / t).exists()] == []
+
+
+def test_the_list_of_errors_is_complete() -> None:
+    """docs/errors.md has one row a code, with its title, in the order of ``CODES``."""
+    rows = re.findall(r"^\| ([A-Z]{3}-\d{3}) \| ([^|]+) \|", (ROOT / "docs/errors.md").read_text("utf-8"), re.MULTILINE)
+    assert [(code, title.strip()) for code, title in rows] == list(CODES.items())
+
+
+def test_every_error_is_raised_by_a_test() -> None:
+    text = "".join(p.read_text("utf-8") for p in TESTS.rglob("*.py"))
+    assert [code for code in CODES if code not in text] == []
