@@ -51,6 +51,7 @@ class _Csv:
         self._at = 0
         self._line = 1
         self._ended = False
+        self._header_line = 1
         self._columns: tuple[str, ...] = ()
 
     # ------------------------------------------------------------------ the loop
@@ -198,6 +199,7 @@ class _Csv:
                     "SRC-010",
                     f"The header has {len(first)} columns, and source.format.names {len(names)}.",
                     "Name every column, or leave source.format.names out.",
+                    self._header_line,
                 )
             if not names:
                 names = first if self._spec.header else tuple(f"column_{i + 1}" for i in range(len(first)))
@@ -211,6 +213,7 @@ class _Csv:
             if record is None:
                 needed = max(len(self._data) - self._at, self._block) * 2
                 continue
+            self._header_line = self._line
             if record.refused is not None:
                 raise self._error("SRC-010", f"The header cannot be read: {record.refused}.", "Mend the first line.")
             if record.fields and not self._spec.header:
@@ -233,6 +236,7 @@ class _Csv:
                 "SRC-011",
                 f"The first line is not UTF-8: the bytes {error.object[error.start : error.end].hex(' ')}.",
                 "Set source.format.encoding to the encoding of the file, like latin-1, cp1252 or utf-16.",
+                self._header_line,
             ) from error
 
     def _usable(self, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -245,7 +249,8 @@ class _Csv:
         elif twice:
             problem = f"Columns have the same name: {', '.join(twice)}."
         if problem:
-            raise self._error("SRC-010", problem, "Correct the header, or name every column in source.format.names.")
+            fix = "Correct the header, or name every column in source.format.names."
+            raise self._error("SRC-010", problem, fix, self._header_line)
         return names
 
     def _error(self, code: str, what: str, fix: str, line: int | None = None) -> ExtractionError:

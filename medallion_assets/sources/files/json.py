@@ -84,7 +84,8 @@ class _ListElements:
     def __init__(self, stream: io.BufferedReader, where: str) -> None:
         self._stream, self._where = stream, where
         self._data = b""
-        self._line = 1  # of the first byte of _data
+        self._line = 1  # of the byte _counted of _data
+        self._counted = 0
 
     def elements(self) -> Iterator[Element]:
         opened, start = self._open()
@@ -109,9 +110,17 @@ class _ListElements:
         self._close(at)
 
     def _element(self, start: int, end: int) -> Element:
+        if end - start > _LINE_LIMIT:
+            raise self._too_long(start)
         raw = self._data[start:end]
         lead = len(raw) - len(raw.lstrip())
-        return Element(raw.strip(), self._line + self._data.count(b"\n", 0, start + lead))
+        return Element(raw.strip(), self._count_lines(start + lead))
+
+    def _count_lines(self, at: int) -> int:
+        """The line of the byte ``at``, which is never before an earlier one asked for."""
+        self._line += self._data.count(_NEWLINE, self._counted, at)
+        self._counted = at
+        return self._line
 
     def _open(self) -> tuple[bool, int]:
         while not self._data.strip():
@@ -130,12 +139,12 @@ class _ListElements:
 
     def _more(self, start: int, at: int) -> tuple[int, int]:
         if at - start > _LINE_LIMIT:
-            raise _broken("One element is longer than 64 MiB.", self._at(start))
+            raise self._too_long(start)
         block = self._stream.read(max(_BLOCK, len(self._data) - start))
         if not block:
             raise _broken("The list does not end: the file was cut.", self._at(len(self._data)))
-        self._line += self._data.count(b"\n", 0, start)
-        self._data = self._data[start:] + block
+        self._count_lines(start)
+        self._data, self._counted = self._data[start:] + block, 0
         return 0, at - start
 
     def _close(self, at: int) -> None:
@@ -148,8 +157,10 @@ class _ListElements:
                 return
 
     def _at(self, at: int) -> str:
-        line = self._line + self._data.count(b"\n", 0, at)
-        return f"{self._where}:{line}"
+        return f"{self._where}:{self._count_lines(max(at, self._counted))}"
+
+    def _too_long(self, start: int) -> ExtractionError:
+        return _broken("One element is longer than 64 MiB.", self._at(start), "Write the list in smaller elements.")
 
 
 # ------------------------------------------------------------------ records inside a document

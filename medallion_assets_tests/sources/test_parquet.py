@@ -1,0 +1,84 @@
+"""Parquet keeps its types; a broken file is an error, whatever broke."""
+
+from datetime import datetime, timezone
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as parquet
+import pytest
+from polars.testing import assert_frame_equal
+
+from medallion_assets.errors import ConfigError, ExtractionError
+from medallion_assets_tests.sources.reading import read
+
+
+def frame(rows: int = 120_000) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "id": range(rows),
+            "price": [Decimal("1.10")] * rows,
+            "at": [datetime(2024, 1, 31, tzinfo=timezone.utc)] * rows,
+            "tags": [["a", None]] * rows,
+            "none": pl.Series([None] * rows, dtype=pl.Int8),
+        },
+        schema_overrides={"price": pl.Decimal(10, 2)},
+    )
+
+
+def test_types_and_rows(tmp_path: Path) -> None:
+    frame().write_parquet(tmp_path / "a.parquet", row_group_size=50_000)
+    got = read(tmp_path, "a.parquet")
+    assert_frame_equal(got.rows, frame())
+    assert got.files[0].rows == 120_000
+    assert got.files[0].bytes == (tmp_path / "a.parquet").stat().st_size
+
+
+def test_no_rows_have_a_schema(tmp_path: Path) -> None:
+    frame(0).write_parquet(tmp_path / "a.parquet")
+    assert_frame_equal(read(tmp_path, "a.parquet").rows, frame(0))
+
+
+def test_first_bytes_win_over_the_suffix(tmp_path: Path) -> None:
+    frame(3).write_parquet(tmp_path / "a.data")
+    assert read(tmp_path, "a.data").rows.height == 3
+
+
+@pytest.mark.parametrize("damage", ["cut", "head", "footer", "empty", "page"])
+def test_damage(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "a.parquet"
+    parquet.write_table(frame(1000).to_arrow(), path, compression="zstd", write_page_checksum=True)
+    data = bytearray(path.read_bytes())
+    match damage:
+        case "cut":
+            data = data[: len(data) // 2]
+        case "head":
+            data = data[100:]
+        case "footer":
+            data[-20:-10] = b"\xff" * 10
+        case "empty":
+            data = bytearray()
+        case _:
+            data[60] ^= 4  # found by the page's checksum alone
+    path.write_bytes(data)
+    with pytest.raises(ExtractionError) as caught:
+        read(tmp_path, "a.parquet")
+    assert caught.value.code == "SRC-017"
+
+
+def test_files_whose_columns_differ_in_type(tmp_path: Path) -> None:
+    pl.DataFrame({"a": [1]}).write_parquet(tmp_path / "1.parquet")
+    pl.DataFrame({"a": ["1"]}).write_parquet(tmp_path / "2.parquet")
+    with pytest.raises(ExtractionError) as caught:
+        read(tmp_path, "*.parquet")
+    assert caught.value.code == "SRC-021"
+    assert "Int64 in 1.parquet and String in 2.parquet" in str(caught.value)
+
+
+def test_inside_gzip_is_not_built(tmp_path: Path) -> None:
+    import gzip
+
+    (tmp_path / "a.parquet.gz").write_bytes(gzip.compress(b"PAR1 and so on"))
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, "a.parquet.gz")
+    assert caught.value.code == "SRC-001"
