@@ -176,7 +176,7 @@ class Table(Protocol):
 
     def scan(self, version: int | None = None) -> "pl.LazyFrame": ...
     def replace(self, rows: "pl.DataFrame", state: TableState, *, partition_by: Sequence[str] = ()) -> int:
-        """One commit: these rows and this state. Returns the new version; raises Conflict when another run was first."""
+        """One commit: these rows and this state. Returns the new version; Conflict when another run was first."""
         ...
 
     def advance(self, state: TableState) -> int:

@@ -97,5 +97,6 @@ class Refined:
     incomplete: int = 0
     """Full partitions that deleted nothing because not all of their keys could be read."""
     quarantine: str | None = None
-    """Where the quarantined rows lie in the silver store (Parquet): reason, column, value, commit, part, row, partition."""
+    """Where the quarantined rows lie in the silver store, as Parquet: reason, column, value, commit, part, row,
+    partition."""
     checks: tuple[CheckResult, ...] = ()

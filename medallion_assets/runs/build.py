@@ -16,7 +16,20 @@ from medallion_assets.lake.results import Held
 from medallion_assets.plan.model import CheckPlan, DatasetPlan, SilverPlan
 from medallion_assets.runs.typed import Typed, read_typed
 from medallion_assets.silver.columns import (
-    BRONZE_PART, DELETED_AT, FAULT, FROM, IS_CURRENT, IS_DELETED, LOAD, LOAD_DATE, OP, POS, RUN_DATE, SINCE, TO, VALUE,
+    BRONZE_PART,
+    DELETED_AT,
+    FAULT,
+    FROM,
+    IS_CURRENT,
+    IS_DELETED,
+    LOAD,
+    LOAD_DATE,
+    OP,
+    POS,
+    RUN_DATE,
+    SINCE,
+    TO,
+    VALUE,
     Op,
 )  # fmt: skip
 from medallion_assets.silver.event import distinct, earliest
@@ -69,7 +82,7 @@ def build(
     bad = rows.filter(pl.col(FAULT).is_not_null())
     good = rows.filter(pl.col(FAULT).is_null() & ~pl.col(_DROPPED))
     _require_within_limits(plan, typed, bad)
-    outcome = _outcome(silver, plan, typed, rows, good, engine)
+    outcome = _outcome(silver, plan, typed, rows, good, engine=engine)
     _refuse_ties(silver, outcome)
     table = _finished(outcome.table, silver, typed, parted, plan.calendar.timezone)
     quarantine = _quarantined(bad, typed)
@@ -92,9 +105,7 @@ def build(
             **broken,
         },
         quarantined_by_partition=dict(by_partition.iter_rows()),
-        held=tuple(
-            Held(typed.loads[h.load].n, typed.loads[h.load].partition, h.keys, h.missing) for h in outcome.held
-        ),
+        held=tuple(Held(typed.loads[h.load].n, typed.loads[h.load].partition, h.keys, h.missing) for h in outcome.held),
     )
 
 
@@ -148,7 +159,7 @@ def _require_within_limits(plan: DatasetPlan, typed: Typed, bad: pl.DataFrame) -
 
 
 def _outcome(
-    silver: SilverPlan, plan: DatasetPlan, typed: Typed, rows: pl.DataFrame, good: pl.DataFrame, engine: Engine
+    silver: SilverPlan, plan: DatasetPlan, typed: Typed, rows: pl.DataFrame, good: pl.DataFrame, *, engine: Engine
 ) -> Outcome:
     lazy = nw.from_native(good.lazy())
     match silver.model:
@@ -157,13 +168,11 @@ def _outcome(
         case "event":
             daily = (LOAD,) if silver.input_mode == "replace_daily" else ()
             unlike = engine.evaluate(distinct(lazy, typed.columns, slices=daily))
-            table = engine.evaluate(
-                earliest(nw.from_native(unlike.lazy()), typed.columns, silver.keys, slices=daily)
-            )
+            table = engine.evaluate(earliest(nw.from_native(unlike.lazy()), typed.columns, silver.keys, slices=daily))
             return Outcome(table, unlike.height, good.height - unlike.height, 0)
     attributes = tuple(c for c in typed.columns if c not in silver.keys and c not in silver.order_by)
     shape = Shape(silver.keys, silver.order_by, attributes, positional=plan.source.type == "file")
-    return refine_keyed(good, rows, typed.loads, shape, _rules(silver, shape), engine.evaluate)
+    return refine_keyed(good, rows, typed.loads, shape, _rules(silver, shape), evaluate=engine.evaluate)
 
 
 def _rules(silver: SilverPlan, shape: Shape) -> Rules:

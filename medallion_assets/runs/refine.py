@@ -67,7 +67,7 @@ def refine(
     for left in reversed(range(_TRIES)):
         try:
             return replace(_once(run), seconds=time.perf_counter() - started)
-        except Conflict:
+        except Conflict:  # noqa: PERF203 - a race is rare, and each lost one starts afresh
             if not left:
                 raise
             table.reload()

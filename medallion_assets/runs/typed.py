@@ -34,6 +34,7 @@ __all__ = ["Typed", "read_typed"]
 
 _OWN = (FROM, TO, IS_CURRENT, IS_DELETED, DELETED_AT, LOAD_DATE, RUN_DATE)
 """Columns that models add, which a table may be partitioned by."""
+_FEW = 50
 _SAMPLE = 2_000
 """Rows that may show that a column is text, before all of them are looked at."""
 
@@ -86,9 +87,7 @@ def read_typed(
     _require_time(loads, contract, types)
     frames = [_conformed(group, contract, types, places) for group in groups]
     clock = contract.order_by[0] if contract.order_by else None
-    whole = clocked(
-        pl.concat(frames).sort(POS), loads, clock, types[clock] if clock else pl.Null(), contract.timezone
-    )
+    whole = clocked(pl.concat(frames).sort(POS), loads, clock, types[clock] if clock else pl.Null(), contract.timezone)
     rows = engine.collect(whole)
     if plan.schema_mode == "strict":
         _refuse_misfits(rows)
@@ -99,7 +98,8 @@ def _live(commit: Commit) -> Live:
     load = commit.load
     at = load.path.rpartition("dt=")[2][:10]
     return Live(
-        commit.n, load.pattern, load.partition, load.window.start, load.window.end, date.fromisoformat(at), load.rows, load.refused,
+        commit.n, load.pattern, load.partition, load.window.start, load.window.end, date.fromisoformat(at), load.rows,
+        load.refused,
         tuple((p.ordinal, p.rows) for p in load.parts),
     )  # fmt: skip
 
@@ -220,7 +220,8 @@ def _types(
         names = [n for n in open_ if not learned.get(n, Seen()).text]
         first = _learn(group.frame.head(_SAMPLE), group, contract, names, engine)
         rest = [n for n in names if not first[n].text] if group.rows > _SAMPLE else []
-        whole = _learn(group.frame, group, contract, rest, engine)
+        # One column at a time: together they may not fit in memory.
+        whole = {n: _learn(group.frame, group, contract, [n], engine)[n] for n in rest}
         learned |= {n: join(learned.get(n, Seen()), whole.get(n, first[n])) for n in names}
     exact = {*contract.keys, *contract.order_by}
     types: dict[str, pl.DataType] = {}
@@ -238,29 +239,29 @@ def _types(
 def _learn(
     frame: pl.LazyFrame, group: _Group, contract: Contract, names: Sequence[str], engine: Engine
 ) -> dict[str, Seen]:
-    facts = list(learnable(group.schema, contract, names))
-    if not facts:
+    columns = learnable(group.schema, contract, names)
+    if not columns:
         return {n: Seen() for n in names}
-    row = engine.collect(frame.select(facts)).row(0, named=True)
-    return {n: seen(n, row) for n in names}
+    rows = engine.collect(frame.select(columns.values()))
+    return {n: seen(rows[n]) if n in columns else Seen() for n in names}
 
 
 def _refuse_mixture(name: str, groups: Sequence[_Group], contract: Contract, engine: Engine) -> None:
     """CHK-011 when a key or order_by is text in some loads and not in others: one of them would sort as the other."""
     kinds: dict[bool, str] = {}
     for group in groups:
-        facts = list(learnable(group.schema, contract, [name]))
-        if not facts:
+        column = learnable(group.schema, contract, [name])
+        if not column:
             continue
         # The first rows of a load mostly show that it is text; the others are looked at whole.
-        sample = engine.collect(group.frame.filter(pl.col("_row") < 50).group_by("_commit").agg(facts))
-        told = {row["_commit"]: seen(name, row) for row in sample.iter_rows(named=True)}
-        unsure = [n for n, s in told.items() if resolve(s) != pl.String]
-        if unsure:
-            whole = engine.collect(group.frame.filter(pl.col("_commit").is_in(unsure)).group_by("_commit").agg(facts))
-            told |= {row["_commit"]: seen(name, row) for row in whole.iter_rows(named=True)}
-        partition = {load.n: load.partition for load in group.loads}
-        kinds |= {resolve(s) == pl.String: partition[n] for n, s in told.items() if s != Seen()}
+        sample = engine.collect(group.frame.filter(pl.col("_row") < _FEW).select("_commit", column[name]))
+        heads = {n: rows[name] for (n,), rows in sample.partition_by("_commit", as_dict=True).items()}
+        for load in group.loads:
+            told = seen(heads[load.n]) if load.n in heads else Seen()
+            if not told.text and load.rows > _FEW:
+                told = seen(engine.collect(group.frame.filter(pl.col("_commit") == load.n).select(column[name]))[name])
+            if told != Seen():
+                kinds[resolve(told) == pl.String] = load.partition
     if len(kinds) == 2:
         raise CheckError(
             "CHK-011", f"{name!r} is text in partition {kinds[True]} and not in {kinds[False]}.",

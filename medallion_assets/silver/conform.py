@@ -4,7 +4,7 @@ A row that cannot be read keeps its place and carries a fault; it never reaches 
 judged on keys, order_by and operation only, a truncate on order_by and operation only.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -12,8 +12,7 @@ import polars as pl
 from medallion_assets.errors import StorageError
 from medallion_assets.lake.manifest import Pattern
 from medallion_assets.silver.columns import FAULT, FULL, KNOWN, LOAD, OP, POS, VALUE, Op
-from medallion_assets.silver.learn import measures
-from medallion_assets.silver.text import as_text, from_text, instant, midnight, normalized, prints_back
+from medallion_assets.silver.text import LEARNED, as_text, from_text, instant, midnight, normalized, prints_back
 from medallion_assets.silver.types import TIMESTAMP
 
 __all__ = ["Codes", "Contract", "Marked", "Named", "Spelling", "conform", "learnable", "sources"]
@@ -99,16 +98,13 @@ def sources(schema: Sequence[str], contract: Contract) -> dict[str, str]:
     return found
 
 
-def learnable(
-    schema: Mapping[str, pl.DataType], contract: Contract, wanted: Sequence[str]
-) -> Iterable[pl.Expr]:
-    """Aggregates (see ``learn.measures``) over the wanted columns of one load that the contract gives no type."""
-    values = {
-        name: (_normal(pl.col(source), schema[source], contract), schema[source])
+def learnable(schema: Mapping[str, pl.DataType], contract: Contract, wanted: Sequence[str]) -> dict[str, pl.Expr]:
+    """The wanted columns of one load that the contract gives no type, as they are read before they are cast."""
+    return {
+        name: _normal(pl.col(source), schema[source], contract).alias(name)
         for name, source in sources(list(schema), contract).items()
         if name in wanted and contract.of(name).type is None and schema[source] != pl.Null
     }
-    return measures(values, contract.timezone)
 
 
 def conform(
@@ -124,9 +120,7 @@ def conform(
     ``FAULT`` (``reason:column`` of the first fault, null for a good row) and ``VALUE`` (the text at fault).
     """
     found = sources(list(schema), contract)
-    cells = {
-        name: _cell(name, found.get(name), schema, contract, dtype) for name, dtype in types.items()
-    }
+    cells = {name: _cell(name, found.get(name), schema, contract, dtype) for name, dtype in types.items()}
     op = _operation(schema, pattern, contract)
     faults = list(_faults(cells, schema, contract))
     known = [cells[k].value.is_not_null() & ~cells[k].misfit for k in contract.keys]
@@ -187,7 +181,8 @@ def _default(value: pl.Expr, named: Named, dtype: pl.DataType) -> pl.Expr:
         return value
     filling = value.is_null() & (pl.col(OP) == Op.UPSERT)
     default = pl.lit(named.default) if isinstance(named.default, str | bool) else pl.lit(str(named.default))
-    typed = default if isinstance(named.default, bool) else from_text(default, named.type or "string", dtype, None, "UTC")
+    sql = named.type or "string"
+    typed = default if isinstance(named.default, bool) else from_text(default, sql, dtype, None, "UTC")
     return pl.when(filling).then(typed.cast(dtype)).otherwise(value)
 
 
@@ -211,10 +206,12 @@ def _sql(dtype: pl.DataType) -> str:
         (pl.Boolean, "boolean"), (pl.Date, "date"), (pl.Datetime, "timestamp"), (pl.Binary, "binary"),
         (pl.String, "string"),
     )  # fmt: skip
-    return next((sql for kind, sql in kinds if isinstance(dtype, kind)), "number")
+    return next((sql for kind, sql in kinds if isinstance(dtype, kind)), LEARNED)
 
 
-def _direct(given: pl.Expr, bronze: pl.DataType, dtype: pl.DataType, timezone: str) -> pl.Expr | None:
+def _direct(  # noqa: PLR0911 - one line for each pair of types
+    given: pl.Expr, bronze: pl.DataType, dtype: pl.DataType, timezone: str
+) -> pl.Expr | None:
     """A typed value as another type without a way through text; None where there is no such way."""
     if isinstance(bronze, pl.Date) and dtype == TIMESTAMP:
         return midnight(given, timezone)
@@ -292,4 +289,3 @@ def _faults(
                 yield (op == Op.UPSERT) & cell.misfit, f"uncastable:{named.name}", cell.raw
             if not named.nullable:
                 yield (op == Op.UPSERT) & cell.value.is_null(), f"null_value:{named.name}", cell.raw
-

@@ -172,9 +172,7 @@ def _small(value: int, name: str) -> nw.Expr:
     return nw.lit(int(value), nw.Int8).alias(name)
 
 
-def _aligned(
-    frame: nw.LazyFrame[IntoLazyFrameT], like: nw.LazyFrame[IntoLazyFrameT]
-) -> nw.LazyFrame[IntoLazyFrameT]:
+def _aligned(frame: nw.LazyFrame[IntoLazyFrameT], like: nw.LazyFrame[IntoLazyFrameT]) -> nw.LazyFrame[IntoLazyFrameT]:
     """The columns of ``like``, null where ``frame`` has none."""
     have = frame.collect_schema()
     return frame.select(
@@ -182,9 +180,7 @@ def _aligned(
     )
 
 
-def erased(
-    events: nw.LazyFrame[IntoLazyFrameT], shape: Shape, *, absent: bool
-) -> nw.LazyFrame[IntoLazyFrameT]:
+def erased(events: nw.LazyFrame[IntoLazyFrameT], shape: Shape, *, absent: bool) -> nw.LazyFrame[IntoLazyFrameT]:
     """Events after the last delete of their key; the others are forgotten. ``absent``: absences count as deletes."""
     erasing = nw.col(OP) == int(Op.DELETE)
     if not absent:

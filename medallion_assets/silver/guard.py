@@ -27,9 +27,7 @@ def too_many(keys: int, missing: int, fraction: float) -> bool:
     return keys >= SMALL and missing > fraction * keys
 
 
-def held_fulls(
-    present: pl.DataFrame, loads: Sequence[int], keys: Sequence[str], fraction: float
-) -> tuple[Hold, ...]:
+def held_fulls(present: pl.DataFrame, loads: Sequence[int], keys: Sequence[str], fraction: float) -> tuple[Hold, ...]:
     """Full partitions that lack more than ``fraction`` of the keys of the accepted one before.
 
     ``present``: ``keys`` and LOAD, each pair once; ``loads``: the complete full partitions in order. One that is not

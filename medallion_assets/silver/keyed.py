@@ -56,7 +56,13 @@ class Outcome:
 
 
 def refine_keyed(
-    rows: pl.DataFrame, everything: pl.DataFrame, loads: Sequence[Live], shape: Shape, rules: Rules, evaluate: Evaluate
+    rows: pl.DataFrame,
+    everything: pl.DataFrame,
+    loads: Sequence[Live],
+    shape: Shape,
+    rules: Rules,
+    *,
+    evaluate: Evaluate,
 ) -> Outcome:
     """``rows``: the good rows; ``everything``: all rows, also faulty and filtered ones, for presence (keys, LOAD,
 
@@ -174,12 +180,12 @@ class _Timeline:
                 CLOCK: pl.Series(list(starts.values()), dtype=clock if starts else pl.Null),
                 POS: pl.Series([self._base(rank) for rank in starts], dtype=pl.Int64),
             }
-        ).with_columns(
-            pl.lit(-1, pl.Int8).alias(FIRST), pl.lit(Op.DELETE, pl.Int8).alias(OP), pl.col(POS).alias(SINCE)
-        )
+        ).with_columns(pl.lit(-1, pl.Int8).alias(FIRST), pl.lit(Op.DELETE, pl.Int8).alias(OP), pl.col(POS).alias(SINCE))
         rows = pl.concat([truncates.drop(FULL), full.cast({CLOCK: clock})], how="diagonal")
-        return rows.sort(self.shape.order, nulls_last=False).with_row_index(_NUMBER, offset=1).with_columns(
-            pl.col(_NUMBER).cast(pl.Int64)
+        return (
+            rows.sort(self.shape.order, nulls_last=False)
+            .with_row_index(_NUMBER, offset=1)
+            .with_columns(pl.col(_NUMBER).cast(pl.Int64))
         )
 
     def _base(self, rank: int) -> int:
@@ -189,15 +195,12 @@ class _Timeline:
         clock = events.schema[CLOCK]
         if self.present is None:
             return events.clear().select(*self.shape.keys, LOAD, CLOCK)
-        starts = pl.DataFrame(
-            {LOAD: accepted, CLOCK: [self.loads[rank].start for rank in accepted]}, schema={LOAD: pl.Int64, CLOCK: clock}
-        )
+        first = [self.loads[rank].start for rank in accepted]
+        starts = pl.DataFrame({LOAD: accepted, CLOCK: first}, schema={LOAD: pl.Int64, CLOCK: clock})
         return self.present.join(starts, on=LOAD).select(*self.shape.keys, LOAD, CLOCK)
 
 
-def _held_truncates(
-    rows: pl.DataFrame, timeline: _Timeline, held: Sequence[int], rules: Rules
-) -> tuple[Hold, ...]:
+def _held_truncates(rows: pl.DataFrame, timeline: _Timeline, held: Sequence[int], rules: Rules) -> tuple[Hold, ...]:
     """Loads whose truncate would delete more than the fraction of the keys that are live just before it.
 
     Keys that the load itself gives again after its truncate are not missing. Loads are judged in their order, each
@@ -220,7 +223,7 @@ def _lost(rows: pl.DataFrame, timeline: _Timeline, out: Sequence[int], load: int
     line = rows.sort(shape.order, nulls_last=False).with_row_index(INDEX)
     own = pl.col(LOAD) == load
     cut = line.filter(own & (pl.col(OP) == Op.TRUNCATE))[INDEX].max()
-    before = line.filter((pl.col(INDEX) < cut)).drop(INDEX)
+    before = line.filter(pl.col(INDEX) < cut).drop(INDEX)
     if before.height < SMALL:
         return 0, 0
     clock = line.filter(pl.col(INDEX) == cut)[CLOCK].item()

@@ -62,7 +62,9 @@ def addresses(frame: pl.DataFrame, pos: str, places: pl.DataFrame) -> pl.DataFra
     return found.sort("__row").drop("__row")
 
 
-def clocked(rows: pl.LazyFrame, loads: Sequence[Live], clock: str | None, dtype: pl.DataType, timezone: str) -> pl.LazyFrame:
+def clocked(
+    rows: pl.LazyFrame, loads: Sequence[Live], clock: str | None, dtype: pl.DataType, timezone: str
+) -> pl.LazyFrame:
     """Rows with CLOCK and FIRST. ``clock``: order_by[0] of type ``dtype``, or None.
 
     Times, and dates as their local midnight, are Datetime[us, UTC]. A row of a full load happened at its clock when

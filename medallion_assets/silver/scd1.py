@@ -11,9 +11,7 @@ __all__ = ["current"]
 _NEXT = "__next"
 
 
-def current(
-    states: nw.LazyFrame[IntoLazyFrameT], shape: Shape, *, tombstones: bool
-) -> nw.LazyFrame[IntoLazyFrameT]:
+def current(states: nw.LazyFrame[IntoLazyFrameT], shape: Shape, *, tombstones: bool) -> nw.LazyFrame[IntoLazyFrameT]:
     """One row per key: the columns of ``shape``; with ``tombstones`` is_deleted and deleted_at; then SINCE."""
     following = nw.col(OP).shift(-1).over(*shape.keys, order_by=INDEX)
     last = states.with_columns(following.alias(_NEXT)).filter(nw.col(_NEXT).is_null())

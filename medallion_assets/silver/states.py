@@ -50,21 +50,16 @@ def before(column: str, shape: Shape) -> nw.Expr:
 def changed(columns: Sequence[str], shape: Shape) -> nw.Expr:
     """Whether a state differs from the one before in any of the columns, or has none before, or it is a delete."""
     fresh = before(OP, shape).is_null() | (before(OP, shape) != nw.col(OP))
-    return nw.any_horizontal(
-        fresh, *(differs(nw.col(c), before(c, shape)) for c in columns), ignore_nulls=True
-    )
+    return nw.any_horizontal(fresh, *(differs(nw.col(c), before(c, shape)) for c in columns), ignore_nulls=True)
 
 
-def _filled(
-    events: nw.LazyFrame[IntoLazyFrameT], shape: Shape, columns: Sequence[str]
-) -> nw.LazyFrame[IntoLazyFrameT]:
+def _filled(events: nw.LazyFrame[IntoLazyFrameT], shape: Shape, columns: Sequence[str]) -> nw.LazyFrame[IntoLazyFrameT]:
     lives = nw.when(nw.col(OP) == int(Op.DELETE)).then(1).otherwise(0).cum_sum()
     upsert = nw.col(OP) == int(Op.UPSERT)
     marked = events.with_columns(lives.over(*shape.keys, order_by=INDEX).alias(_EPOCH))
     supplied = marked.with_columns(*(nw.when(upsert).then(nw.col(c)).alias(f"{_NEXT}{c}") for c in columns))
     inherited = supplied.with_columns(
-        nw.col(f"{_NEXT}{c}").fill_null(strategy="forward").over(*shape.keys, _EPOCH, order_by=INDEX).alias(f"{_NEXT}{c}")
-        for c in columns
+        nw.col(f"{_NEXT}{c}").fill_null(strategy="forward").over(*shape.keys, _EPOCH, order_by=INDEX) for c in columns
     )
     chosen = inherited.with_columns(
         nw.when(upsert).then(nw.col(f"{_NEXT}{c}")).otherwise(nw.col(c)).alias(c) for c in columns
@@ -89,9 +84,7 @@ def _inherited(events: nw.LazyFrame[IntoLazyFrameT], shape: Shape) -> nw.LazyFra
     values = [nw.when(silent).then(nw.col(f"{_NEXT}{c}")).otherwise(nw.col(c)).alias(c) for c in shape.attributes]
     if shape.order_by:
         placeless = nw.col(shape.order_by[0]).is_null()
-        values += [
-            nw.when(placeless).then(nw.col(f"{_NEXT}{c}")).otherwise(nw.col(c)).alias(c) for c in shape.order_by
-        ]
+        values += [nw.when(placeless).then(nw.col(f"{_NEXT}{c}")).otherwise(nw.col(c)).alias(c) for c in shape.order_by]
     filled = deletes.with_columns(*values) if values else deletes
     whole = events.collect_schema().names()
     return nw.concat([events.filter(upsert).select(*whole), filled.select(*whole)])

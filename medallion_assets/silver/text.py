@@ -4,13 +4,14 @@ import polars as pl
 
 from medallion_assets.silver.types import EXACT_DIGITS, TIMESTAMP
 
-__all__ = ["as_text", "from_text", "instant", "midnight", "normalized", "prints_back", "readable_time"]
+__all__ = ["LEARNED", "as_text", "from_text", "instant", "midnight", "normalized", "prints_back", "readable_time"]
 
 # [0-9], not \d: that also means the digits of other scripts, and takes a hundred times as long to compile.
 _TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6}0*)?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?$"
 """ISO 8601 date and time to the microsecond, with or without an offset."""
 _OFFSET = r"^.{16}[^Z+-]*([+-])([0-9]{2}):?([0-9]{2})?$"
 _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+LEARNED = "number"
 _NUMBER = r"^[+-]?[0-9]+(\.[0-9]*)?$"
 
 
@@ -63,8 +64,13 @@ def readable_time(text: pl.Expr, timezone: str) -> pl.Expr:
     return pl.when(aware).then(naive.dt.replace_time_zone("UTC") - shift).otherwise(instant(naive, timezone))
 
 
-def from_text(text: pl.Expr, sql: str, dtype: pl.DataType, format_: str | None, timezone: str) -> pl.Expr:
-    """Text as a value of the contract's type ``sql`` (``dtype`` in Polars); null where it is not one exactly."""
+def from_text(  # noqa: PLR0911 - one line for each type
+    text: pl.Expr, sql: str, dtype: pl.DataType, format_: str | None, timezone: str
+) -> pl.Expr:
+    """Text as a value of the contract's type ``sql`` (``dtype`` in Polars); null where it is not one exactly.
+
+    ``sql`` is LEARNED for a number whose type was chosen because every value fits it.
+    """
     if sql in ("string", "binary"):
         return text.cast(dtype)
     value = pl.when(text != "").then(text)
@@ -81,7 +87,7 @@ def from_text(text: pl.Expr, sql: str, dtype: pl.DataType, format_: str | None, 
         return shaped.str.to_date(format_ or "%Y-%m-%d", strict=False)
     if sql in ("timestamp", "timestamptz"):
         return _time(value, format_, timezone)
-    return _number(value, dtype)
+    return _number(value, sql, dtype)
 
 
 def _time(value: pl.Expr, format_: str | None, timezone: str) -> pl.Expr:
@@ -96,8 +102,8 @@ def _time(value: pl.Expr, format_: str | None, timezone: str) -> pl.Expr:
     return instant(value.str.to_datetime(format_, time_unit="us", strict=False), timezone)
 
 
-def _number(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    if isinstance(dtype, pl.Decimal):
+def _number(value: pl.Expr, sql: str, dtype: pl.DataType) -> pl.Expr:
+    if isinstance(dtype, pl.Decimal) and sql != LEARNED:
         # A cast rounds what does not fit the scale: such a value is wider than its type.
         digits = value.str.extract(r"\.([0-9]*?)0*$", 1).str.len_bytes().fill_null(0)
         plain = pl.when(value.str.contains(_NUMBER) & (digits <= dtype.scale)).then(value)

@@ -123,4 +123,3 @@ def _number(seen: Seen, *, key: bool) -> pl.DataType:
     if seen.whole + seen.scale > _DIGITS or (key and mixed):
         return pl.String()
     return pl.Decimal(_DIGITS, seen.scale)
-

@@ -146,7 +146,8 @@ class DeltaTable:
         same = own is not None and own.bronze_n == absorbed and own.intent == state.intent
         if state.bronze_n < absorbed or (same and state.bronze_n == absorbed):
             raise StorageError(
-                "SLV-003", f"The table has absorbed bronze commit {absorbed}; a run up to {state.bronze_n} is too late.",
+                "SLV-003",
+                f"The table has absorbed bronze commit {absorbed}; a run up to {state.bronze_n} is too late.",
                 where=self._url, fix="run refine again; it reads the newest commits.",
             )  # fmt: skip
 

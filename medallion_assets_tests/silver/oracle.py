@@ -178,8 +178,9 @@ def _of_key(key: Any, events: list[_Event], spec: Spec) -> list[Row]:
         if e.op and was and was["op"]:
             continue
         state = {"t": values.get("t"), **{c: values.get(c) for c in spec.attributes}}
-        same = was and was["op"] == e.op and all(was[c] == state[c] for c in state)
-        states.append({**state, "op": 1 if e.op else 0, "clock": e.clock, "since": was["since"] if same else e.since})
+        same = was is not None and was["op"] == e.op and all(was[c] == state[c] for c in state)
+        since = was["since"] if was is not None and same else e.since
+        states.append({**state, "op": 1 if e.op else 0, "clock": e.clock, "since": since})
     return _scd1(key, states, spec) if spec.model == "scd_type_1" else _scd2(key, states, spec)
 
 

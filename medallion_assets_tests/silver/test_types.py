@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medallion_assets.silver.learn import measures, seen
+from medallion_assets.silver.learn import seen
 from medallion_assets.silver.text import as_text, from_text
 from medallion_assets.silver.types import TIMESTAMP, Seen, join, resolve, sql_type
 
@@ -27,9 +27,7 @@ COLUMNS = st.lists(WORDS, max_size=8)
 
 
 def learned(values: Any, dtype: pl.DataType | None = None) -> Seen:
-    frame = pl.DataFrame({"c": pl.Series(values, dtype=dtype or pl.String())})
-    row = frame.select(measures({"c": (pl.col("c"), frame.schema["c"])}, "UTC")).row(0, named=True)
-    return seen("c", row)
+    return seen(pl.Series(values, dtype=dtype or pl.String()))
 
 
 @given(COLUMNS, COLUMNS, COLUMNS)
@@ -126,6 +124,7 @@ def test_decimals_of_one_scale_are_a_key_and_others_stay_text() -> None:
         (pl.Series([2**53]), pl.Series([0.5]), pl.Float64()),
         (pl.Series([2**53 + 1]), pl.Series([0.5]), pl.String()),
         (pl.Series([2**64 - 1], dtype=pl.UInt64), pl.Series([1]), pl.Decimal(38, 0)),
+        (pl.Series([2**63], dtype=pl.UInt64), pl.Series([-(2**63)]), pl.Decimal(38, 0)),
         (pl.Series(["0.25"]), pl.Series([0.5]), pl.Float64()),
         (pl.Series(["0.12345678901234567"]), pl.Series([0.5]), pl.String()),
         (pl.Series([date(2024, 1, 1)]), pl.Series(["2024-01-01 01:00"]), TIMESTAMP),
@@ -135,7 +134,7 @@ def test_decimals_of_one_scale_are_a_key_and_others_stay_text() -> None:
         (pl.Series([b"x"]), pl.Series([b"y"]), pl.Binary()),
         (pl.Series([[1]]), pl.Series([1]), pl.String()),
         (pl.Series([None], dtype=pl.Int64), pl.Series(["x"]), pl.String()),
-        (pl.Series([datetime(2024, 1, 1)], dtype=pl.Datetime("ns")), pl.Series([None], dtype=pl.String), TIMESTAMP),
+        (pl.Series([0]).cast(pl.Datetime("ns")), pl.Series([None], dtype=pl.String), TIMESTAMP),
         (pl.Series([1], dtype=pl.Int64).cast(pl.Datetime("ns")), pl.Series([None], dtype=pl.String), pl.String()),
     ],
 )  # fmt: skip

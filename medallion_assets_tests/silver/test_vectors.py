@@ -41,8 +41,10 @@ class Vector:
             silver["order_by"] = facts["sequence"]
             silver["exclude"] = [c for c in facts.get("exclude_from_target", []) if c != facts["sequence"]]
         for theirs, ours in (
-            ("track_history_columns", "track"), ("track_history_except_columns", "track_except"), ("check_columns", "track")
-        ):  # fmt: skip
+            ("track_history_columns", "track"),
+            ("track_history_except_columns", "track_except"),
+            ("check_columns", "track"),
+        ):
             if theirs in facts:
                 silver[ours] = facts[theirs]
         return Lake(plan_of(json.dumps(silver), json.dumps(load)))
@@ -70,10 +72,9 @@ class Vector:
         built = lake.build()
         hidden = {*self.facts.get("exclude_from_target", []), "_run_date", "_bronze_part", "is_current"}
         if self.facts.get("expected_error"):
-            assert built.quarantine["reason"].to_list() == ["null_key"] * sum(self.facts["expected_error_counts"].values())
-        return [
-            {c: self.version(c, v) for c, v in row.items() if c not in hidden} for row in built.rows.to_dicts()
-        ]
+            count = sum(self.facts["expected_error_counts"].values())
+            assert built.quarantine["reason"].to_list() == ["null_key"] * count
+        return [{c: self.version(c, v) for c, v in row.items() if c not in hidden} for row in built.rows.to_dicts()]
 
     def version(self, column: str, value: Any) -> str | None:
         """A value as the vector writes it: of snapshots, the name of the batch whose day it is."""

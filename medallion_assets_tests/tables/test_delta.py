@@ -191,7 +191,8 @@ import polars as pl
 from medallion_assets.lake.ports import TableState
 from medallion_assets.tables.delta import DeltaTable
 table = DeltaTable({str(tmp_path / "t")!r}, {{}}, "app")
-table.replace(pl.DataFrame({{"id": [1, 2], "f": [True, False]}}), TableState(1, "h", "i", {{}}, "c"), partition_by=["f"])
+rows = pl.DataFrame({{"id": [1, 2], "f": [True, False]}})
+table.replace(rows, TableState(1, "h", "i", {{}}, "c"), partition_by=["f"])
 assert table.scan().collect().height == 2
 print([m for m in ("pyarrow", "numpy", "pandas") if m in sys.modules])
 """
