@@ -1,0 +1,1 @@
+"""Files in, Delta out, by the command line alone."""

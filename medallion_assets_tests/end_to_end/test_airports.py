@@ -1,0 +1,115 @@
+"""Fourteen real snapshots of the world's airports, with deletes and revivals, by the bundled intent.
+
+The expected table comes from ``airports.history``, a naive program that shares nothing with the package.
+"""
+
+import shutil
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from medallion_assets_tests.end_to_end.airports import COLUMNS, Version, history, snapshots
+from medallion_assets_tests.end_to_end.project import Project
+
+INTENTS = Path(__file__).parents[2] / "intents"
+DATA = INTENTS / "data" / "airports"
+DAYS = [path.name.removeprefix("airports_").removesuffix(".csv.zst") for path in sorted(DATA.glob("*.csv.zst"))]
+WHOLE = ("--from", DAYS[0], "--to", DAYS[-1])
+TABLE = ("geography", "airports")
+DATASET = ("airportsdata", "airports")
+
+
+def copied(root: Path) -> Project:
+    """The bundled intent, its base and its data, in a project of their own."""
+    (root / "intents/full").mkdir(parents=True)
+    for name in ("_reference.yaml", "airports.yaml"):
+        shutil.copy(INTENTS / "full" / name, root / "intents/full" / name)
+    shutil.copytree(DATA, root / "intents/data/airports")
+    return Project(root)
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """All snapshots, loaded once in their order."""
+    root = tmp_path_factory.mktemp("airports")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        patch.delenv("DAGSTER_HOME", raising=False)
+        project = copied(root)
+        project.medallion("run", "airports", *WHOLE).succeeded()
+        yield project
+
+
+@pytest.fixture(scope="module")
+def expected() -> list[Version]:
+    return history(DATA)
+
+
+def versions(table: pl.DataFrame) -> list[Version]:
+    rows = table.select("icao", "effective_from", "effective_to", *COLUMNS).sort("icao", "effective_from").rows()
+    return [Version(icao, start, end, attributes) for icao, start, end, *rest in rows for attributes in [tuple(rest)]]
+
+
+def whole(table: pl.DataFrame) -> pl.DataFrame:
+    """In one order, less the commit number, which counts the order of arrival."""
+    return table.drop("_bronze_part").sort("icao", "effective_from")
+
+
+def test_the_history_is_the_naive_programs(loaded: Project, expected: list[Version]) -> None:
+    table = loaded.silver(*TABLE)
+    assert versions(table) == expected
+    assert table["is_current"].to_list() == table["effective_to"].is_null().to_list()
+
+
+def test_the_data_is_a_test_because_airports_vanish_and_come_back(expected: list[Version]) -> None:
+    ends: dict[str, datetime | None] = {}
+    revived = 0
+    for version in expected:
+        revived += version.icao in ends and ends[version.icao] != version.start
+        ends[version.icao] = version.end
+    gone = sum(end is not None for end in ends.values())
+    assert (len(expected), revived, gone) == (90_403, 277, 3_449)
+    assert sum(len(airports) for _, airports in snapshots(DATA)) == 398_086
+
+
+def test_a_second_run_writes_nothing_and_says_so(loaded: Project) -> None:
+    commits, tables = loaded.commits(*DATASET), loaded.silver_versions(*TABLE)
+    files = sorted((p, p.stat().st_mtime_ns) for p in (loaded.root / "lake").rglob("*") if p.is_file())
+    again = loaded.medallion("run", "airports", *WHOLE).succeeded()
+    assert "nothing" in again.output.lower()
+    assert loaded.commits(*DATASET) == commits
+    assert loaded.silver_versions(*TABLE) == tables
+    assert sorted((p, p.stat().st_mtime_ns) for p in (loaded.root / "lake").rglob("*") if p.is_file()) == files
+
+
+def test_days_in_another_order_give_the_same_table_row_for_row(loaded: Project, project: Project) -> None:
+    copied(project.root)
+    for first, last in ((13, 13), (4, 8), (0, 0), (9, 12), (1, 3)):
+        project.medallion("run", "airports", "--from", DAYS[first], "--to", DAYS[last]).succeeded()
+    assert_frame_equal(whole(project.silver(*TABLE)), whole(loaded.silver(*TABLE)))
+
+
+def test_a_deleted_part_is_found_before_silver_uses_it(project: Project) -> None:
+    copied(project.root)
+    project.medallion("run", "airports", "--from", DAYS[0], "--to", DAYS[1]).succeeded()
+    before = project.silver(*TABLE)
+    part = project.parts(*DATASET)[0]
+    part.unlink()
+
+    judged = project.medallion("status", "airports", "--verify", "--json")
+    assert judged.exit_code == 4
+    checksum = [line for line in judged.output.splitlines() if f"{part.name} is missing" in line]
+    assert len(checksum) == 1, judged.output
+
+    other_day = project.medallion("run", "airports", "--date", DAYS[2])
+    assert other_day.exit_code == 3
+    assert "BRZ-010" in other_day.output
+    assert f"{part.name} is missing." in other_day.output
+    assert_frame_equal(project.silver(*TABLE), before)
+
+    project.medallion("run", "airports", "--date", DAYS[0]).succeeded()
+    assert len(whole(project.silver(*TABLE))) > len(before)
