@@ -6,6 +6,7 @@ commit with its hash, so what it leads to is verified against it. Its bytes are 
     {"checkpoint":{"format":1,"n":100,"sha256":"<of commit n>","live":[…]},"sha256":"<of the value before>"}
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -15,7 +16,7 @@ import msgspec
 from medallion_assets.bronze.decide import ZERO
 from medallion_assets.lake.manifest import Commit
 
-__all__ = ["EVERY", "NONE", "Checkpoint", "Entry", "decode_checkpoint", "encode_checkpoint", "entry_of"]
+__all__ = ["EVERY", "NONE", "Checkpoint", "Entry", "advance", "decode_checkpoint", "encode_checkpoint"]
 
 EVERY = 100
 """Commits from one checkpoint to the next."""
@@ -51,14 +52,22 @@ NONE = Checkpoint(_FORMAT, 0, ZERO, ())
 _DECODER = msgspec.json.Decoder(Checkpoint)
 
 
-def entry_of(commit: Commit) -> Entry:
-    """What a checkpoint keeps of a live commit."""
-    return Entry(commit.n, commit.sha256, commit.load.window.start, commit.load.window.end)
+def advance(checkpoint: Checkpoint, commits: Iterable[Commit]) -> Checkpoint:
+    """The checkpoint after these commits, which continue it."""
+    live = {entry.n: entry for entry in checkpoint.live}
+    n, digest = checkpoint.n, checkpoint.sha256
+    for commit in commits:
+        for superseded in commit.load.replaces:
+            live.pop(superseded, None)
+        window = commit.load.window
+        live[commit.n] = Entry(commit.n, commit.sha256, window.start, window.end)
+        n, digest = commit.n, commit.sha256
+    return Checkpoint(_FORMAT, n, digest, tuple(live.values()))
 
 
-def encode_checkpoint(n: int, sha256_of_n: str, live: tuple[Entry, ...]) -> bytes:
-    """The bytes of the checkpoint at commit ``n``; ``live`` by n."""
-    body = msgspec.json.encode(Checkpoint(_FORMAT, n, sha256_of_n, live))
+def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
+    """The bytes, the same for the same checkpoint."""
+    body = msgspec.json.encode(checkpoint)
     return b"".join((_START, body, _SEAL, sha256(body).hexdigest().encode(), _END))
 
 

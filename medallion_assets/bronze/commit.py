@@ -10,15 +10,16 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
+from itertools import takewhile
 
 from medallion_assets.bronze.checkpoint import (
     EVERY,
     NONE,
     Checkpoint,
     Entry,
+    advance,
     decode_checkpoint,
     encode_checkpoint,
-    entry_of,
 )
 from medallion_assets.bronze.codec import decode, encode
 from medallion_assets.bronze.decide import EMPTY, decide, follow
@@ -46,6 +47,8 @@ class CommitLog:
         self._store = store
         self._path = path
         self._sleep = sleep
+        self._known = NONE
+        """What ``near`` found last: a checkpoint then need not read it again."""
 
     # ------------------------------------------------------------------ reading
 
@@ -66,8 +69,9 @@ class CommitLog:
             if self._bytes(n) is None:  # not a stale listing, then
                 raise self._missing(n)
         overlapping = [self._named(e) for e in saved.live if e.start < window.end and window.start < e.end]
-        start = Head(saved.n, saved.sha256, tuple(overlapping))
-        return follow(start, self._after(start, max(listed, default=0)))
+        since = list(self._after(Head(saved.n, saved.sha256, ()), max(listed, default=0)))
+        self._known = advance(saved, since)
+        return follow(Head(saved.n, saved.sha256, tuple(overlapping)), since)
 
     def extend(self, head: Head) -> Head:
         """``head`` and the commits made since."""
@@ -191,17 +195,9 @@ class CommitLog:
         if n % EVERY:
             return
         with suppress(StorageError):
-            saved = self._checkpoint()
-            live = {e.n: e for e in saved.live}
-            newest = saved.sha256
-            for commit in self._after(Head(saved.n, saved.sha256, ()), n):
-                for superseded in commit.load.replaces:
-                    live.pop(superseded, None)
-                live[commit.n] = entry_of(commit)
-                newest = commit.sha256
-                if commit.n == n:
-                    break
-            self._store.put(self._saved(n), encode_checkpoint(n, newest, tuple(live.values())))
+            start = self._known if 0 < self._known.n <= n else self._checkpoint()
+            since = takewhile(lambda c: c.n <= n, self._after(Head(start.n, start.sha256, ()), n))
+            self._store.put(self._saved(n), encode_checkpoint(advance(start, since)))
 
     def _object(self, n: int) -> str:
         return f"{self._path}/_commits/{n:020d}.json"

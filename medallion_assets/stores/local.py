@@ -35,6 +35,7 @@ _FAILURES = {
     errno.ELOOP: ("STO-002", "A symbolic link is in the way", "Replace it: links below a store's root are refused."),
     errno.ENOTDIR: ("STO-002", "A file or link stands where a folder should be", "Move it away."),
 }
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _CANNOT_LINK = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
@@ -262,20 +263,28 @@ def _below(folder: int, prefix: str) -> Iterator[ObjectInfo]:
     """Regular files below an open folder, in no order; links and temporary files are passed over."""
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith(TEMPORARY):
-                continue
-            with suppress(FileNotFoundError):  # deleted while we list
-                if entry.is_file(follow_symlinks=False):
-                    yield _info(prefix + entry.name, entry.stat(follow_symlinks=False))
-                elif entry.is_dir(follow_symlinks=False):
+            if entry.is_dir(follow_symlinks=False):
+                with suppress(FileNotFoundError):  # removed while we list
                     below = os.open(entry.name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
                     try:
                         yield from _below(below, f"{prefix}{entry.name}/")
                     finally:
                         os.close(below)
+            elif not entry.name.startswith(TEMPORARY) and (info := _listed(entry, prefix)) is not None:
+                yield info
+
+
+def _listed(entry: "os.DirEntry[str]", prefix: str) -> ObjectInfo | None:
+    """None for what is no regular file, or was deleted while we list."""
+    try:
+        return (
+            _info(prefix + entry.name, entry.stat(follow_symlinks=False))
+            if entry.is_file(follow_symlinks=False)
+            else None
+        )
+    except FileNotFoundError:
+        return None
 
 
 def _info(path: str, facts: os.stat_result) -> ObjectInfo:
-    seconds, rest = divmod(facts.st_mtime_ns, 1_000_000_000)
-    modified = datetime.fromtimestamp(seconds, timezone.utc) + timedelta(microseconds=rest // 1000)
-    return ObjectInfo(path, facts.st_size, modified)
+    return ObjectInfo(path, facts.st_size, _EPOCH + timedelta(microseconds=facts.st_mtime_ns // 1000))

@@ -1,11 +1,17 @@
 """Which texts are paths of objects, the same rule for every store."""
 
+import re
+
 from medallion_assets.errors import StorageError
 
 __all__ = ["TEMPORARY", "segments_of"]
 
 TEMPORARY = ".tmp-"
 """Names that begin like this are files being written; no object may have one."""
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9_=-][A-Za-z0-9_=.-]*(?:/[A-Za-z0-9_=-][A-Za-z0-9_=.-]*)*\Z")
+"""What nearly every path looks like; matching it is all that needs to be checked then."""
 
 
 def segments_of(path: str) -> tuple[str, ...]:
@@ -15,6 +21,8 @@ def segments_of(path: str) -> tuple[str, ...]:
     ``.``, ``..``, NUL, backslashes and temporary names.
     """
     segments = tuple(path.split("/"))
+    if _PLAIN.match(path):
+        return segments
     if any(not _is_name(s) for s in segments):
         raise StorageError(
             "STO-001",

@@ -347,6 +347,30 @@ def test_a_commit_that_a_checkpoint_leads_to_is_verified_against_it(long: Memory
     assert caught.value.code == "BRZ-003"
 
 
+def test_a_checkpoint_of_another_history_is_passed_over(long: MemoryStore) -> None:
+    store = copy_of(long)
+    store.put(name(200), forged(long, 200))
+    with pytest.raises(Corrupt, match="Commit 201 follows another commit 200") as caught:
+        log_of(store).near(days(1))
+    assert caught.value.code == "BRZ-003"
+
+
+def test_a_checkpoint_is_the_same_however_the_writer_came_to_it() -> None:
+    """By one log object that looked each time, by new ones, and by one that never looked."""
+    saves = []
+    for fresh, looks in ((False, True), (True, True), (False, False)):
+        store = MemoryStore()
+        log, head = log_of(store), EMPTY
+        for day in range(1, 101):
+            log = log_of(store) if fresh else log
+            content = "again" if day % 10 == 0 else "one"
+            head = log.near(days(day)) if looks else log.extend(head)
+            log.publish(load_of(days(max(1, day - 1)) if content == "again" else days(day), content), head)
+        saves.append(store.get(saved(100)))
+        assert near_equals_head(store, 9)
+    assert saves[0] == saves[1] == saves[2]
+
+
 def test_the_newest_commits_deleted_back_over_a_checkpoint_are_found(long: MemoryStore) -> None:
     store = copy_of(long)
     for n in range(195, 206):

@@ -253,4 +253,4 @@ def test_a_thousand_loads_are_scanned_in_no_time(tmp_path: Path) -> None:
     start = time.perf_counter()
     assert scan(store, PATH, commits).select(pl.len()).collect().item() == 1000
     assert scan(store, PATH, commits).collect()["_commit"].n_unique() == 500
-    assert time.perf_counter() - start < 2
+    assert time.perf_counter() - start < 4
