@@ -12,7 +12,16 @@ import polars as pl
 from medallion_assets.errors import StorageError
 from medallion_assets.lake.manifest import Pattern
 from medallion_assets.silver.columns import FAULT, FULL, KNOWN, LOAD, OP, POS, VALUE, Op
-from medallion_assets.silver.text import LEARNED, as_text, from_text, instant, midnight, normalized, prints_back
+from medallion_assets.silver.text import (
+    LEARNED,
+    UNSIGNED,
+    as_text,
+    from_text,
+    instant,
+    midnight,
+    normalized,
+    prints_back,
+)
 from medallion_assets.silver.types import TIMESTAMP
 
 __all__ = ["Codes", "Contract", "Marked", "Named", "Spelling", "conform", "learnable", "sources"]
@@ -194,7 +203,7 @@ def _read(
         return pl.lit(None, dtype), None
     textual = isinstance(bronze, pl.String | pl.Categorical | pl.Enum)
     direct = None if textual else _direct(given, bronze, dtype, timezone)
-    if direct is not None and named.type not in ("time", "json"):
+    if direct is not None and named.type not in ("time", "json", *UNSIGNED):
         return direct, None
     text = given if textual else as_text(given, bronze)
     sql = named.type or _sql(dtype)

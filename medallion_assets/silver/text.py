@@ -4,7 +4,17 @@ import polars as pl
 
 from medallion_assets.silver.types import EXACT_DIGITS, TIMESTAMP
 
-__all__ = ["LEARNED", "as_text", "from_text", "instant", "midnight", "normalized", "prints_back", "readable_time"]
+__all__ = [
+    "LEARNED",
+    "UNSIGNED",
+    "as_text",
+    "from_text",
+    "instant",
+    "midnight",
+    "normalized",
+    "prints_back",
+    "readable_time",
+]
 
 # [0-9], not \d: that also means the digits of other scripts, and takes a hundred times as long to compile.
 _TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6}0*)?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?$"
@@ -12,6 +22,8 @@ _TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6
 _OFFSET = r"^.{16}[^Z+-]*([+-])([0-9]{2}):?([0-9]{2})?$"
 _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 LEARNED = "number"
+UNSIGNED = {"uint8": pl.UInt8(), "uint16": pl.UInt16(), "uint32": pl.UInt32(), "uint64": pl.UInt64()}
+"""Kept in wider signed columns, but no value may need the sign or the width."""
 _NUMBER = r"^[+-]?[0-9]+(\.[0-9]*)?$"
 
 
@@ -103,12 +115,12 @@ def _time(value: pl.Expr, format_: str | None, timezone: str) -> pl.Expr:
 
 
 def _number(value: pl.Expr, sql: str, dtype: pl.DataType) -> pl.Expr:
-    if isinstance(dtype, pl.Decimal) and sql != LEARNED:
+    if isinstance(dtype, pl.Decimal) and sql not in (LEARNED, "uint64"):
         # A cast rounds what does not fit the scale: such a value is wider than its type.
         digits = value.str.extract(r"\.([0-9]*?)0*$", 1).str.len_bytes().fill_null(0)
         plain = pl.when(value.str.contains(_NUMBER) & (digits <= dtype.scale)).then(value)
         return plain.str.strip_prefix("+").cast(dtype, strict=False)
-    return value.cast(dtype, strict=False)
+    return value.cast(UNSIGNED.get(sql, dtype), strict=False).cast(dtype)
 
 
 def prints_back(text: pl.Expr, value: pl.Expr, dtype: pl.DataType, format_: str | None) -> pl.Expr:
