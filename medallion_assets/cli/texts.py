@@ -1,12 +1,16 @@
 """Texts and JSON of ``validate``, ``plan``, ``status`` and ``show``. Pure functions."""
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from medallion_assets.cli.commands import DatasetStatus, Shown, SilverStatus
 from medallion_assets.cli.output import Json, check_json, table
 from medallion_assets.plan.explain import Section, describe, source_text
 from medallion_assets.plan.model import DatasetPlan
 from medallion_assets.project import Project
+
+if TYPE_CHECKING:
+    import polars as pl
 
 __all__ = [
     "partitions_text",
@@ -192,11 +196,22 @@ def status_json(one: DatasetStatus) -> Json:
 def shown_text(shown: Shown) -> str:
     """The rows under their columns' names and types; null is an empty cell, an empty text ''."""
     columns = shown.rows.columns
-    types = [str(dtype) for dtype in shown.rows.dtypes]
+    types = [_type(dtype) for dtype in shown.rows.dtypes]
     rows = [tuple(_cell(value) for value in row) for row in shown.rows.rows()]
     numeric = {name for name, dtype in shown.rows.schema.items() if dtype.is_numeric()}
     text = table(columns, [types, *rows], right=numeric)
     return f"{text}\n{shown.name}: {shown.rows.height:,} of {shown.total:,} rows"
+
+
+def _type(dtype: "pl.DataType") -> str:
+    """The spelling that intents use, where they have one: ``decimal(9,2)``, ``timestamptz``, ``int64``."""
+    import polars as pl
+
+    if isinstance(dtype, pl.Decimal):
+        return f"decimal({dtype.precision},{dtype.scale})"
+    if isinstance(dtype, pl.Datetime):
+        return "timestamp" if dtype.time_zone is None else "timestamptz"
+    return str(dtype).lower()
 
 
 def _cell(value: object) -> str:
@@ -215,6 +230,6 @@ def shown_json(shown: Shown) -> Json:
     return {
         "table": shown.name,
         "total": shown.total,
-        "columns": [{"name": n, "type": str(t)} for n, t in shown.rows.schema.items()],
+        "columns": [{"name": n, "type": _type(t)} for n, t in shown.rows.schema.items()],
         "rows": rows,
     }

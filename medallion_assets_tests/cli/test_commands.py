@@ -350,7 +350,9 @@ def test_show_silver_as_of_and_current(lake: Lake) -> None:
     assert ids("--current") == [(1, "a"), (2, "c"), (3, None)]
     assert ids("--as-of", "2023-12-31") == []
     text = lake.run("show", "silver/shop/orders", "--limit", "1").out
-    assert text.splitlines()[0].split()[:2] == ["id", "name"]
+    header, _, types, *_ = text.splitlines()
+    assert header.split() == ["id", "name", "effective_from", "effective_to", "is_current", "_run_date", "_bronze_part"]
+    assert types.split() == ["int64", "string", "timestamptz", "timestamptz", "boolean", "date", "string"]
     assert text.endswith("silver/shop/orders: 1 of 4 rows\n")
 
 
