@@ -21,8 +21,10 @@ from medallion_assets.orchestration.translator import DATASET, ENTITY
 from medallion_assets.plan.model import Calendar, DatasetPlan
 from medallion_assets.project import Project
 
-__all__ = ["Executed", "Failed", "execute"]
+__all__ = ["Executed", "Failed", "UnexpectedError", "execute"]
 
+_BLOCKED = "DagsterAssetCheckFailedError"
+"""Dagster's own word for a step that a blocking check stopped; not among its public names."""
 _RANGE_START, _RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
@@ -45,9 +47,11 @@ class Executed:
     """One a table, however many runs touched it."""
     failed: tuple[Failed, ...]
     success: bool
-    """No error, no bug, no failed blocking check."""
-    unexpected: tuple[str, ...]
-    """Texts (scrubbed) of failures that are no MedallionError: a bug, or a machine out of memory or disk."""
+    """No error and no failed blocking check."""
+
+
+class UnexpectedError(RuntimeError):
+    """A run failed by what is no MedallionError: a bug, or a machine out of memory. The text is scrubbed."""
 
 
 def execute(
@@ -66,8 +70,8 @@ def execute(
 
     As in a plain run, a failed dataset stops no other, and partitions whose data is bad keep none of the others from
     silver. Everything is recorded in ``instance`` as if it had been started from the UI. ``env`` is the one ``project``
-    was loaded for; ``watcher`` hears of results as they happen, and without one ``progress`` hears of rows. Raises what
-    ``instance`` raises when it cannot record.
+    was loaded for; ``watcher`` hears of results as they happen, and without one ``progress`` hears of rows. Raises
+    UnexpectedError when all is done, and what ``instance`` raises when it cannot record.
     """
     recorder = _Recorder(watcher or NoWatcher(progress))
     config = {name: True for name, asked in (("force", force), ("restate", restate)) if asked}
@@ -79,13 +83,14 @@ def execute(
             loaded = [load.partition for load in recorder.loads if load.dataset == plan.dataset]
             for keys in _ranges(loaded):
                 runs.run(_Group((plan,), keys, bronze=False))
+    if runs.unexpected:
+        raise UnexpectedError("\n".join(dict.fromkeys(runs.unexpected)))
     return Executed(
         tuple(runs.ids),
         tuple(recorder.loads),
         recorder.tables,
         tuple(recorder.failures),
-        not (recorder.failures or runs.unexpected or recorder.blocked),
-        tuple(runs.unexpected),
+        not (recorder.failures or recorder.blocked),
     )
 
 
@@ -174,14 +179,19 @@ def _tags(group: _Group) -> dict[str, str]:
 
 
 def _unexpected(result: dg.ExecuteInProcessResult) -> list[str]:
-    """Of step failures that carry no code of ours and are not a blocking check."""
+    """What made the run fail, but for errors with a code and blocking checks."""
+    if result.success:
+        return []
+    steps = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    if not steps:
+        return [f"Dagster run {result.run_id} failed outside its steps; see its events."]
     found = []
-    for event in result.all_events:
-        if event.is_step_failure:
-            data = event.step_failure_data
-            own = data.user_failure_data
-            if own is not None and "code" not in own.metadata:
-                found.append(own.description or "")
+    for step in steps:
+        own, error = step.user_failure_data, step.error
+        if own is not None and "code" not in own.metadata:
+            found.append(f"{own.description}; see Dagster run {result.run_id}.")
+        elif own is None and error is not None and error.cls_name != _BLOCKED:
+            found.append(f"{error.message.strip()}; see Dagster run {result.run_id}.")
     return found
 
 

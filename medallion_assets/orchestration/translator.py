@@ -54,7 +54,7 @@ class MedallionTranslator:
         plan, entity = asset.plan, silver.entity
         bronze = self.get_asset_spec(PlannedAsset(asset.root, asset.feed or plan))
         metadata: dict[str, object] = {
-            "dagster/table_name": f"{entity.domain}.{_versioned(entity)}",
+            "dagster/table_name": f"silver.{entity.domain}.{_versioned(entity)}",
             "dagster/code_references": code_reference(asset.root, plan),
             "model": silver.model,
             "keys": ", ".join(silver.keys),
@@ -72,7 +72,7 @@ class MedallionTranslator:
             group_name=entity.domain,
             owners=_owners(silver.owners or plan.owners),
             tags=_tags(plan),
-            kinds={"silver", "delta"} if silver.format == "delta" else {"silver", "parquet"},
+            kinds={"silver", "deltalake"} if silver.format == "delta" else {"silver", "parquet"},
             partitions_def=partitions_of(plan.calendar),
         )
 
@@ -80,7 +80,7 @@ class MedallionTranslator:
 def _bronze(asset: PlannedAsset) -> dg.AssetSpec:
     plan = asset.plan
     metadata: dict[str, object] = {
-        "dagster/table_name": plan.name,
+        "dagster/table_name": f"bronze.{plan.name}",
         "dagster/code_references": code_reference(asset.root, plan),
         "pattern": plan.bronze.pattern,
         "store": plan.bronze.store,

@@ -62,11 +62,11 @@ def test_the_silver_spec_says_all_that_the_plan_says(project: ScriptedProject) -
         ]
     )
     assert (spec.group_name, spec.description) == ("sales", "Orders, one row per change.")
-    assert spec.kinds == {"silver", "delta"}
+    assert spec.kinds == {"silver", "deltalake"}
     assert [dep.asset_key for dep in spec.deps] == [BRONZE]
     assert (spec.owners, spec.tags["source"]) == (["team:sales"], "shop")
     assert dict(spec.metadata) == {
-        "dagster/table_name": "sales.orders",
+        "dagster/table_name": "silver.sales.orders",
         "dagster/code_references": places,
         "dagster/column_schema": schema,
         "dagster/io_manager_key": "lake_io",
@@ -86,7 +86,7 @@ def test_the_silver_spec_says_all_that_the_plan_says(project: ScriptedProject) -
 def test_the_bronze_spec(project: ScriptedProject) -> None:
     spec = specs(build_definitions(project))[BRONZE]
     assert (spec.group_name, spec.kinds, list(spec.deps)) == ("sales", {"bronze", "parquet", "file"}, [])
-    assert (spec.metadata["pattern"], spec.metadata["dagster/table_name"]) == ("full", "retail.orders")
+    assert (spec.metadata["pattern"], spec.metadata["dagster/table_name"]) == ("full", "bronze.retail.orders")
     assert isinstance(spec.partitions_def, dg.DailyPartitionsDefinition)
 
 

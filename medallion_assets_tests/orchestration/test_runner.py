@@ -6,7 +6,7 @@ import pytest
 
 from medallion_assets.errors import ExtractionError, StorageError
 from medallion_assets.lake.window import Partition
-from medallion_assets.orchestration.runner import Executed, execute
+from medallion_assets.orchestration.runner import Executed, UnexpectedError, execute
 from medallion_assets.plan.calendar import partition_of
 from medallion_assets_tests.orchestration.lakes import ScriptedProject
 from medallion_assets_tests.orchestration.runs import materializations
@@ -80,9 +80,9 @@ def test_partitions_with_bad_data_keep_none_of_the_others_from_silver(
 
 def test_a_bug_is_told_apart_from_an_error(project: ScriptedProject, instance: dg.DagsterInstance) -> None:
     project.script.raises["2024-01-01"] = [ZeroDivisionError("division by zero")]
-    done = run(project, instance, {ORDERS: [1]})
-    assert not done.success
-    assert (done.failed, done.unexpected) == ((), ("ZeroDivisionError: division by zero",))
+    with pytest.raises(UnexpectedError, match="ZeroDivisionError: division by zero; see Dagster run "):
+        run(project, instance, {ORDERS: [1], SHOPS: []})
+    assert len(project.logs[SHOPS]) == 1
 
 
 def test_force_and_restate_reach_the_ingest(project: ScriptedProject, instance: dg.DagsterInstance) -> None:
