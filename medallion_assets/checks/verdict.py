@@ -67,7 +67,9 @@ def intact(asked: Asked, faults: Sequence[str], *, parts: int, rows: int, bytes:
         return _result(asked, passed=True, summary=summary, facts=facts)
     more = f" and {len(faults) - SAMPLE} more" if len(faults) > SAMPLE else ""
     named = f"{'; '.join(faults[:SAMPLE])}{more}"
-    return failed(asked, f"{named}. Fix: restore the part, or load the partition again: damaged parts are replaced.", facts)
+    return failed(
+        asked, f"{named}. Fix: load the partition again, which replaces damaged parts, or restore them.", facts
+    )
 
 
 def unjudged(asked: Asked, column: str, columns: Sequence[str]) -> CheckResult:
