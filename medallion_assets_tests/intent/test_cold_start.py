@@ -6,14 +6,13 @@ import sys
 from pathlib import Path
 
 SCRIPT = """
-import json, sys, time
-start = time.perf_counter()
+import json, sys
 from medallion_assets.intent.parse import parse_project
 from medallion_assets.intent.platform import Platform
 files = {f"intents/{n}.yaml": TEXT.replace("TABLE", f"t{n}") for n in range(10)}
 assert len(parse_project(files, Platform())) == 10
 heavy = {"polars", "dagster", "jsonschema", "pyarrow", "pandas", "numpy", "deltalake", "narwhals", "httpx", "rich"}
-print(json.dumps([sorted(heavy & set(sys.modules)), (time.perf_counter() - start) * 1000]))
+print(json.dumps(sorted(heavy & set(sys.modules))))
 """
 TEXT = (
     (Path(__file__).parent / "examples" / "21_customer_scd2.yaml")
@@ -22,10 +21,8 @@ TEXT = (
 )
 
 
-def test_imports_nothing_heavy_and_takes_a_moment() -> None:
+def test_imports_nothing_heavy() -> None:
     done = subprocess.run(
         [sys.executable, "-c", f"TEXT = {TEXT!r}\n{SCRIPT}"], capture_output=True, text=True, check=True, timeout=60
     )
-    heavy, milliseconds = json.loads(done.stdout)
-    assert heavy == []
-    assert milliseconds < 2000, "generous: the machine that runs tests may be busy"
+    assert json.loads(done.stdout) == []
