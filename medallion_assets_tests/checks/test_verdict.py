@@ -91,9 +91,8 @@ def test_drift_fails_unless_the_schema_mode_takes_it_and_is_shown_in_both() -> N
 
 
 def test_a_sample_masks_personal_values_and_shortens_long_ones() -> None:
-    keys: list[dict[str, object]] = [{"id": 1, "email": "a@example.com"}, {"id": None, "email": None}] + [
-        {"id": "x" * 100, "email": ""}
-    ] * 9
+    long: dict[str, object] = {"id": "x" * 100, "email": ""}
+    keys: list[dict[str, object]] = [{"id": 1, "email": "a@example.com"}, {"id": None, "email": None}, *[long] * 9]
     shown = sample(keys, frozenset({"email"}))
     assert shown.startswith("id=1, email=***; id=null, email=***; id=" + "x" * 80 + "…, email=***; ")
     assert shown.count(";") == 4
