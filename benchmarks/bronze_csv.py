@@ -1,4 +1,4 @@
-"""CSV of 8 million rows to bronze parts, against a bare Polars ``scan_csv().sink_parquet()`` of the same file and codec.
+"""CSV of 8 million rows to bronze parts, against a bare Polars ``scan_csv().sink_parquet()`` of the same codec.
 
     tpchgen-cli csv -s 1.35 --tables lineitem --output-dir DIR
     python benchmarks/bronze_csv.py DIR/lineitem.csv [--times 4] [--runs 3]
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import date
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -44,7 +45,7 @@ def bronze(source: Path, target: Path) -> int:
     from medallion_assets.sources.files.source import FileSource
     from medallion_assets.stores.local import LocalStore
 
-    partition = partition_of(Calendar("none", __import__("datetime").date(2024, 1, 1), None, "UTC"), "all")
+    partition = partition_of(Calendar("none", date(2024, 1, 1), None, "UTC"), "all")
     spec = File.model_validate({"type": "file", "path": source.name})
     chunk = Chunk()
     with FileSource(spec, source.parent, "UTC", True, str).read(Request(partition)) as reading:

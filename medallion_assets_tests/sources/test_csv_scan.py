@@ -48,6 +48,11 @@ def test_masks_agree_with_the_expression(text: str, shift: int) -> None:
     assert large == small
 
 
+def test_a_large_piece_may_begin_with_a_quote() -> None:
+    more = LARGE_COUNTS + 1
+    assert scan(b'"a","b"\n' + LARGE, b",", b'"') == Counts(more, more, more)
+
+
 def test_without_quotes() -> None:
     assert scan(b'a,"b\n', b",", None) == Counts(1, 1, 1)
     assert scan(LARGE + b'a,"b\n', b",", None) == Counts(LARGE_COUNTS + 1, LARGE_COUNTS + 1, LARGE_COUNTS + 1)
