@@ -405,4 +405,4 @@ def test_the_thousandth_commit_asks_the_store_as_little_as_the_tenth() -> None:
     costs = [cost(day) for day in range(1, 1001)]
     assert max(costs[:100]) == costs[99]
     assert costs[999] <= costs[99] + 2, "the checkpoint before is read, too"
-    assert max(costs[900:999]) <= max(costs[:99])
+    assert max(costs[900:999]) <= max(costs[:99]) + 2
