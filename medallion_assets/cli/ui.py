@@ -47,6 +47,7 @@ def serve(root: Path, env: str | None, host: str, port: int) -> int:
     variables = {**os.environ, "DAGSTER_HOME": str(dagster_home(root, os.environ)), "MEDALLION_PROJECT": str(root)}
     if env is not None:
         variables["MEDALLION_ENV"] = env
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the children are stopped then, too
     location = ["-m", "medallion_assets.definitions", "-a", "defs", "-d", str(root)]
     commands = (
         [sys.executable, "-m", "dagster_webserver", "-h", host, "-p", str(port), *location],
