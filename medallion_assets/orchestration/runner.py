@@ -5,6 +5,7 @@ by all that ask for the same range of the same calendar; with gaps its bronze ra
 the first of which absorbs everything.
 """
 
+import gc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -73,6 +74,7 @@ def execute(
     was loaded for; ``watcher`` hears of results as they happen, and without one ``progress`` hears of rows. Raises
     UnexpectedError when all is done, and what ``instance`` raises when it cannot record.
     """
+    gc.freeze()  # modules live as long as the process: walking through them, also at exit, is a third of a small run
     recorder = _Recorder(watcher or NoWatcher(progress))
     config = {name: True for name, asked in (("force", force), ("restate", restate)) if asked}
     runs = _Runs(build_definitions(project, env=env, watcher=recorder, plans=plans), instance, config)
