@@ -208,8 +208,9 @@ def run(
         if recorded:
             from medallion_assets.cli.recorded import execute_recorded
 
-            special = force or restate
-            outcome = execute_recorded(loaded, work, failures, reporter, special=special, env=options.env)
+            outcome = execute_recorded(
+                loaded, work, failures, reporter, env=options.env, force=force, restate=restate
+            )
         else:
             outcome = execute(loaded, work, failures, reporter, force=force)
     if options.as_json:

@@ -1,17 +1,19 @@
-"""``medallion run --dagster``: the same work as recorded Dagster runs.
-
-The command line and Dagster are siblings that do not import each other, so that neither costs the other its start;
-the runner is found by its name, and only here.
-"""
+"""``medallion run --dagster``: the same work as recorded Dagster runs, told of as it happens."""
 
 import os
 import time
 from collections.abc import Sequence
-from importlib import import_module
+from dataclasses import dataclass
+
+import dagster as dg
 
 from medallion_assets.cli.run import Failure, Outcome, Watch, Work
 from medallion_assets.cli.ui import dagster_home
-from medallion_assets.errors import ConfigError
+from medallion_assets.errors import MedallionError
+from medallion_assets.lake.ports import Progress
+from medallion_assets.lake.results import Ingested, Refined
+from medallion_assets.orchestration.runner import execute
+from medallion_assets.plan.model import DatasetPlan
 from medallion_assets.project import Project
 
 __all__ = ["execute_recorded"]
@@ -23,42 +25,60 @@ def execute_recorded(
     failures: Sequence[Failure],
     watch: Watch,
     *,
-    special: bool,
     env: str | None,
+    force: bool = False,
+    restate: bool = False,
 ) -> Outcome:
-    """Run in this process and record in ``$DAGSTER_HOME`` (``<project>/.dagster`` when it is not set).
-
-    Raises ConfigError CLI-005 when the run is ``special`` (forced or restated), which a recorded run does not know.
-    """
-    if special:
-        raise ConfigError(
-            "CLI-005", "A recorded run takes no --force or --restate.", where="medallion run", fix="add --plain."
-        )
+    """Run in this process and record in ``$DAGSTER_HOME`` (``<project>/.dagster`` when it is not set)."""
     started = time.perf_counter()
     os.environ["DAGSTER_HOME"] = str(dagster_home(project.root, os.environ))
     for failure in failures:
         watch.failed(failure)
-    done = import_module("medallion_assets.orchestration.runner").execute(
-        project,
-        [one.plan for one in work],
-        {one.plan.name: one.partitions for one in work},
-        import_module("dagster").DagsterInstance.get(),
-        env=env,
-        progress=watch.progress,
-    )
-    for load in done.ingested:
-        watch.ingested(load)
-    for refined in done.refined:
-        watch.refined(refined)
-    raised = [Failure(failed.plan.name, None, failed.error) for failed in done.failed]
-    for failure in raised:
-        watch.failed(failure)
+    with dg.DagsterInstance.get() as instance:
+        done = execute(
+            project,
+            [one.plan for one in work],
+            {one.plan.name: one.partitions for one in work},
+            instance,
+            env=env,
+            force=force,
+            restate=restate,
+            watcher=_Watcher(watch),
+        )
+    raised = (_failure(failed.plan, failed.partition, failed.error) for failed in done.failed)
     return Outcome(
         tuple(work),
-        tuple(done.ingested),
-        tuple(done.refined),
+        done.ingested,
+        done.refined,
         (*failures, *raised),
         time.perf_counter() - started,
-        tuple(done.run_ids),
+        done.run_ids,
         success=done.success,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Watcher:
+    """Dagster's side tells the command line's."""
+
+    watch: Watch
+
+    @property
+    def progress(self) -> Progress:
+        return self.watch.progress
+
+    def ingested(self, done: Ingested) -> None:
+        self.watch.ingested(done)
+
+    def verified(self, done: Ingested) -> None:
+        """The summary shows the checks."""
+
+    def refined(self, done: Refined) -> None:
+        self.watch.refined(done)
+
+    def failed(self, plan: DatasetPlan, partition: str | None, error: MedallionError) -> None:
+        self.watch.failed(_failure(plan, partition, error))
+
+
+def _failure(plan: DatasetPlan, partition: str | None, error: MedallionError) -> Failure:
+    return Failure(plan.name, partition, error)

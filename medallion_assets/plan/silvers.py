@@ -14,7 +14,7 @@ from medallion_assets.plan.model import DeleteMode, Normalize, SilverPlan
 
 __all__ = ["silver_plan"]
 
-_NOT_ROWS = {"entity", "version", "store", "owners", "engine", "exports", "format", "max_delete_fraction"}
+_NOT_ROWS = {"entity", "version", "store", "owners", "engine", "exports", "format"}
 """Keys of a silver spec that do not determine the rows of its table."""
 
 

@@ -44,8 +44,7 @@ class _Run:
 
     @property
     def intent(self) -> str:
-        # The guard decides which loads count, so it belongs to what determines the rows.
-        return f"{_SEMANTICS}:{self.silver.fingerprint}:{self.silver.max_delete_fraction}"
+        return f"{_SEMANTICS}:{self.silver.fingerprint}"
 
     def tell(self, rows: int) -> None:
         if self.progress is not None:

@@ -230,7 +230,6 @@ def test_a_deleted_part_is_found_before_silver_uses_it(lake: Lake) -> None:
         (("--from", "2024-01-01"), "Dates are given as"),
         (("--from", "2024-01-02", "--to", "2024-01-01"), "is after"),
         (("--from", "yesterday", "--to", "2024-01-01"), "is not a date"),
-        (("--dagster", "--force"), "takes no --force"),
     ],
 )
 def test_dates_and_modes_that_do_not_go_together(lake: Lake, arguments: tuple[str, ...], said: str) -> None:

@@ -36,9 +36,16 @@ def test_dagster_home_makes_runs_recorded_and_plain_does_not(lake: Lake, monkeyp
     assert json.loads(lake.run("run", "cities", "--plain", "--json").out)["run_ids"] == []
 
 
+def test_a_recorded_run_can_be_forced(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(lake.root / "home"))
+    assert lake.run("run", "cities").code == 0
+    assert "Nothing new" in lake.run("run", "cities").out
+    assert "Nothing new" not in lake.run("run", "cities", "--force").out
+
+
 def test_a_failure_in_a_recorded_run_has_its_exit_code(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(lake.root / "home"))
     lake.write("data/cities.csv", "city,people\nBonn,1,2,3\n")
     done = lake.run("run", "cities")
-    assert (done.code, "geo.cities: failed\nCHK-010" in done.err) == (4, True)
+    assert (done.code, "geo.cities all: failed\nCHK-010" in done.err) == (4, True)
     assert "Failed: geo.cities" in done.out

@@ -69,7 +69,6 @@ def test_the_environment_is_not_written(project: Project, monkeypatch: pytest.Mo
     assert found_in(project.root) == []
 
 
-@pytest.mark.xfail(strict=True, reason="the commit log names source files by their resolved paths")
 def test_a_value_that_a_path_refers_to_is_not_written(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     prepared(project, monkeypatch, GOOD, CANARY)
     project.medallion("run", "--date", day(0)).succeeded()

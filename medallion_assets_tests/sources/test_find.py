@@ -42,7 +42,7 @@ def test_references_are_values_not_templates(project: Path) -> None:
     odd = project / "data" / "{run_date}.csv"
     odd.write_text("a\n1\n")
     got = read(project, "data/${env:NAME}.csv", values={"${env:NAME}": "{run_date}"})
-    assert [fact.path for fact in got.files] == ["data/{run_date}.csv"]
+    assert [fact.path for fact in got.files] == ["data/${env:NAME}.csv"]
 
 
 def test_a_missing_file_names_path_and_template(project: Path) -> None:

@@ -126,6 +126,12 @@ def test_empty_lists_and_files() -> None:
     assert caught.value.code == "SRC-009"
 
 
+def test_no_line_says_that_nothing_changed() -> None:
+    stream = _stream("")
+    got = gathered(list(read_json_lines(stream, name="a.jsonl", where="a.jsonl", changes=True)))
+    assert got.rows.shape == (0, 0)
+
+
 @pytest.mark.parametrize("cut", ['[{"a": 1}', '[{"a": 1', '[{"a": "x', "[", '[{"a": 1},'])
 def test_a_list_that_is_cut(cut: str) -> None:
     assert "cut" in failing("SRC-014", cut)

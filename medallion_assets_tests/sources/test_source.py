@@ -45,6 +45,21 @@ def test_one_empty_file_among_several_is_an_error(tmp_path: Path) -> None:
     assert caught.value.code == "SRC-009"
 
 
+def test_an_empty_file_of_changes_is_a_window_without_rows(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("")
+    got = read(tmp_path, "a.jsonl", whole=False)
+    assert (got.rows.height, [fact.rows for fact in got.files]) == (0, [0])
+
+
+def test_the_value_of_a_reference_is_not_in_the_facts(tmp_path: Path) -> None:
+    (tmp_path / "team-7").mkdir()
+    (tmp_path / "team-7" / "a.csv").write_text("id\n1\n")
+    plan = plan_of('{type: file, path: "${env:TEAM}/*.csv"}')
+    with open_source(plan, tmp_path, {"${env:TEAM}": "team-7"}.__getitem__).read(Request(day())) as reading:
+        assert [row for batch in reading for row in batch.rows.rows()] == [("1",)]
+        assert [fact.path for fact in reading.facts.files] == ["${env:TEAM}/a.csv"]
+
+
 def test_a_name_that_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.dat").write_text("id\n1\n")
     with pytest.raises(ExtractionError) as caught:

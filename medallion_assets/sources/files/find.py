@@ -20,7 +20,11 @@ _WILD = re.compile(r"[*?\[]")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file as it was when it was listed. ``name`` is its path below the root, with ``/``."""
+    """A file as it was when it was listed.
+
+    ``name`` is its path below the root, with ``/``; what a reference stands for is written as the reference, because
+    names go into the commit log and values of references go nowhere.
+    """
 
     path: Path
     name: str
@@ -35,13 +39,23 @@ class Pattern:
     template: str
     path: str
     windowed: bool
+    references: tuple[tuple[str, str], ...] = ()
+    """(value, the reference that it came from), longest value first."""
 
     @classmethod
     def of(cls, template: str, partition: Partition, timezone: str, resolve: Callable[[str], str]) -> "Pattern":
         """Fill in references, then the partition. Values of references are text: their braces are no fields."""
-        text = _REFERENCE.sub(lambda m: resolve(m[0]).replace("{", "{{").replace("}", "}}"), template)
+        values = {reference: resolve(reference) for reference in _REFERENCE.findall(template)}
+        text = _REFERENCE.sub(lambda m: values[m[0]].replace("{", "{{").replace("}", "}}"), template)
+        references = sorted(((v, r) for r, v in values.items() if v), key=lambda pair: -len(pair[0]))
         windowed = any(field.name in WINDOW_FIELDS for field in fields(text))
-        return cls(template, render(text, partition, timezone), windowed)
+        return cls(template, render(text, partition, timezone), windowed, tuple(references))
+
+    def name_of(self, path: str) -> str:
+        """A path below the root as it may be written down."""
+        for value, reference in self.references:
+            path = path.replace(value, reference)
+        return path
 
     def __str__(self) -> str:
         return self.path if self.path == self.template else f"{self.path} (from {self.template})"
@@ -146,7 +160,7 @@ def _regular(root: Path, name: str, pattern: Pattern) -> Found:
             where=str(path),
             fix="For the files of a folder write a wildcard, like `folder/*.csv`.",
         )
-    return Found(path, name, facts.st_size, facts.st_mtime_ns)
+    return Found(path, pattern.name_of(name), facts.st_size, facts.st_mtime_ns)
 
 
 def refused(path: Path, error: OSError) -> ExtractionError:

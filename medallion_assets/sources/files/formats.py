@@ -27,8 +27,8 @@ def check_format(form: Format | None, where: str) -> None:
         )
 
 
-def batches(stored: StoredFile, asked: Format | None) -> Iterator[Batch]:
-    """Batches of one file. Raises ConfigError SRC-001, ExtractionError SRC-022 (format not known) and the reader's."""
+def batches(stored: StoredFile, asked: Format | None, *, changes: bool) -> Iterator[Batch]:
+    """Batches of one file. ``changes``: it holds what changed, not the complete state. Raises ConfigError SRC-001, ExtractionError SRC-022 (format not known) and the reader's."""
     found = stored.found
     form = asked or _guess(stored)
     check_format(form, str(found.path))
@@ -42,8 +42,9 @@ def batches(stored: StoredFile, asked: Format | None) -> Iterator[Batch]:
             from medallion_assets.sources.files.json import read_json_lines
 
             yield from read_json_lines(
-                as_utf8(stored.stream, form.encoding, found.path), nested=form.nested, name=name, where=where
-            )
+                as_utf8(stored.stream, form.encoding, found.path),
+                nested=form.nested, name=name, where=where, changes=changes,
+            )  # fmt: skip
         case Json():
             from medallion_assets.sources.files.json import read_json
 

@@ -25,10 +25,13 @@ _PLAIN_PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*(?
 Nested = Literal["json", "flatten"]
 
 
-def read_json_lines(stream: io.BufferedReader, *, name: str, where: str, nested: Nested = "json") -> Iterator[Batch]:
+def read_json_lines(
+    stream: io.BufferedReader, *, name: str, where: str, nested: Nested = "json", changes: bool = False
+) -> Iterator[Batch]:
     """Batches of a file with one JSON object a line. Blank lines are skipped; a line that is no object is refused.
 
-    Raises ExtractionError SRC-009 (no line at all), SRC-013 (a line longer than 64 MiB).
+    ``changes``: a file without a line says that nothing changed. As the complete state it would delete every key, and
+    a failed upload looks the same. Raises ExtractionError SRC-009 (then), SRC-013 (a line longer than 64 MiB).
     """
     rows, line, seen = Rows(name, where, nested), 1, False
     while block := stream.read(_BLOCK):
@@ -45,8 +48,8 @@ def read_json_lines(stream: io.BufferedReader, *, name: str, where: str, nested:
         line += len(lines)
         seen = seen or bool(elements)
         yield rows.batch(elements)
-    if not seen:
-        raise _empty(where)
+    if not (seen or changes):
+        raise _empty(where, "Deliver at least one object, or load it as changes (load: incremental or cdc).")
 
 
 def read_json(
@@ -70,8 +73,8 @@ def read_json(
     yield rows.batch(waiting)
 
 
-def _empty(where: str) -> ExtractionError:
-    return ExtractionError("SRC-009", "The file is empty.", where=where, fix="Deliver at least an empty list: [].")
+def _empty(where: str, fix: str = "Deliver at least an empty list: [].") -> ExtractionError:
+    return ExtractionError("SRC-009", "The file is empty.", where=where, fix=fix)
 
 
 def _broken(what: str, where: str, fix: str = "Fetch or write the file again.") -> ExtractionError:

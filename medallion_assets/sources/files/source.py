@@ -37,8 +37,8 @@ class FileSource:
         own = find(tuple(p for p in patterns if p.windowed or self.whole), self.root)
         shared = find(tuple(p for p in patterns if not (p.windowed or self.whole)), self.root)
         new = (file for file in shared if self._is_new(file, request))
-        files = {file.name: file for file in (*own, *new)}
-        return FileReading(tuple(files[name] for name in sorted(files)), self.spec)
+        files = {file.path: file for file in (*own, *new)}
+        return FileReading(tuple(files[path] for path in sorted(files)), self.spec, changes=not self.whole)
 
     def _is_new(self, file: Found, request: Request) -> bool:
         held = request.ledger.get(file.name)
@@ -60,8 +60,8 @@ class FileSource:
 class FileReading:
     """One read of some files. ``facts`` is complete after the last batch."""
 
-    def __init__(self, found: tuple[Found, ...], spec: File) -> None:
-        self._found, self._spec = found, spec
+    def __init__(self, found: tuple[Found, ...], spec: File, *, changes: bool) -> None:
+        self._found, self._spec, self._changes = found, spec, changes
         self._open = ExitStack()
         self._facts: list[FileFact] = []
         self._types: dict[str, tuple[str, str]] = {}
@@ -76,7 +76,7 @@ class FileReading:
         for found in self._found:
             stored = self._open.enter_context(StoredFile(found, self._spec.compression))
             rows = 0
-            for batch in batches(stored, self._spec.format):
+            for batch in batches(stored, self._spec.format, changes=self._changes):
                 self._check_types(batch, found)
                 rows += batch.rows.height
                 yield batch
