@@ -4,7 +4,7 @@ A number is never used again for another meaning.
 """
 
 CODES: dict[str, str] = {
-    # INT: intent files
+    # Intent files
     "INT-001": "Not YAML",
     "INT-002": "Key said twice",
     "INT-003": "Unknown key",
@@ -47,7 +47,7 @@ CODES: dict[str, str] = {
     "INT-046": "Every run reads all",
     "INT-047": "Source said twice or not at all",
     "INT-048": "Not a reference",
-    # PLT: platform.yaml
+    # The platform file
     "PLT-001": "Not YAML",
     "PLT-002": "Key said twice",
     "PLT-003": "Unknown key",
@@ -71,7 +71,7 @@ CODES: dict[str, str] = {
     "PLT-048": "Not a reference",
     "PLT-050": "Not among the names of this file",
     "PLT-051": "Refused by the policy",
-    # PLN: the plan compiled from both
+    # The plan compiled from both
     "PLN-001": "Not a partition",
     "PLN-002": "Outside the partitions",
     "PLN-003": "No such dataset to read",
@@ -84,7 +84,7 @@ CODES: dict[str, str] = {
     "PLN-021": "No value for a reference",
     "PLN-022": "Variable refused by the policy",
     "PLN-023": "Vault not built",
-    # SRC: sources
+    # sources
     "SRC-001": "Source or format not built",
     "SRC-002": "No such file",
     "SRC-003": "Path that leaves the project",
@@ -107,7 +107,7 @@ CODES: dict[str, str] = {
     "SRC-020": "Signs of CSV that cannot be told apart",
     "SRC-021": "Column with two types",
     "SRC-022": "Format not known",
-    # STO: stores
+    # stores
     "STO-001": "Not the path of an object",
     "STO-002": "A link or an odd file is in the way",
     "STO-003": "No such object",
@@ -121,7 +121,7 @@ CODES: dict[str, str] = {
     "STO-011": "File system without hard links",
     "STO-012": "Beyond the end of the object",
     "STO-013": "Kind of store not built",
-    # BRZ: bronze
+    # bronze
     "BRZ-001": "Commit damaged",
     "BRZ-002": "Written by a newer version",
     "BRZ-003": "Commit exchanged",
@@ -136,7 +136,7 @@ CODES: dict[str, str] = {
     "BRZ-013": "Column with two types",
     "BRZ-014": "Load too slow",
     "BRZ-020": "Too many refused rows to hold",
-    # SLV: silver and tables
+    # silver and tables
     "SLV-001": "Column missing",
     "SLV-002": "Another run was first",
     "SLV-003": "Run too late for the table",
@@ -149,7 +149,7 @@ CODES: dict[str, str] = {
     "SLV-010": "No time to order by",
     "SLV-011": "Model not built",
     "SLV-012": "Name taken by the table",
-    # CHK: checks and thresholds
+    # checks and thresholds
     "CHK-001": "Not a limit",
     "CHK-002": "Rule not built",
     "CHK-003": "Limit of another kind",
@@ -158,7 +158,7 @@ CODES: dict[str, str] = {
     "CHK-012": "Contract broken",
     "CHK-013": "Tie between different rows",
     "CHK-015": "Reserved column name",
-    # CLI: the command line
+    # the command line
     "CLI-001": "No project",
     "CLI-002": "No such name",
     "CLI-003": "Not enabled",

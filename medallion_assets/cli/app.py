@@ -208,9 +208,7 @@ def run(
         if recorded:
             from medallion_assets.cli.recorded import execute_recorded
 
-            outcome = execute_recorded(
-                loaded, work, failures, reporter, env=options.env, force=force, restate=restate
-            )
+            outcome = execute_recorded(loaded, work, failures, reporter, env=options.env, force=force, restate=restate)
         else:
             outcome = execute(loaded, work, failures, reporter, force=force)
     if options.as_json:

@@ -69,9 +69,9 @@ class Request:
 
 
 class Reading(Protocol):
-    """One read in progress: iterate once to the end, then ask for ``facts``; a context manager that lets go of files."""
+    """One read in progress: iterate once to the end, then ask for ``facts``. Leaving it lets go of files."""
 
-    def __enter__(self) -> "Reading": ...
+    def __enter__(self) -> "Reading": ...  # noqa: PYI034 - typing.Self is not in Python 3.10
     def __exit__(self, *exc: object) -> None: ...
     def __iter__(self) -> Iterator[Batch]: ...
 
@@ -82,7 +82,7 @@ class Reading(Protocol):
 
 
 class Source(Protocol):
-    """Where rows come from. The same request gives the same rows in the same order (within one version of the source)."""
+    """Where rows come from. The same request gives the same rows in the same order, while the source is the same."""
 
     def read(self, request: Request) -> Reading:
         """Raises ExtractionError (SRC-…) here or while iterating; never ends early without an error."""

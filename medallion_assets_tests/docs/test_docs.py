@@ -3,7 +3,6 @@
 import re
 import shlex
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,7 +33,7 @@ def commands() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project in which `make demo`'s intents have run, on two of the airport snapshots."""
     root = tmp_path_factory.mktemp("demo")
     shutil.copytree(ROOT / "intents", root / "intents")
@@ -47,7 +46,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     ):
         result = CliRunner().invoke(app, ["-C", str(root), "run", *arguments])
         assert result.exit_code == 0, result.output
-    yield root
+    return root
 
 
 def test_there_is_something_to_execute() -> None:
@@ -92,5 +91,6 @@ def test_the_list_of_errors_is_complete() -> None:
 
 
 def test_every_error_is_raised_by_a_test() -> None:
-    text = "".join(p.read_text("utf-8") for p in TESTS.rglob("*.py"))
+    files = (p for p in TESTS.rglob("*") if p.suffix in (".py", ".txt", ".yaml"))
+    text = "".join(p.read_text("utf-8") for p in files)
     assert [code for code in CODES if code not in text] == []

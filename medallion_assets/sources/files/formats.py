@@ -28,7 +28,10 @@ def check_format(form: Format | None, where: str) -> None:
 
 
 def batches(stored: StoredFile, asked: Format | None, *, changes: bool) -> Iterator[Batch]:
-    """Batches of one file. ``changes``: it holds what changed, not the complete state. Raises ConfigError SRC-001, ExtractionError SRC-022 (format not known) and the reader's."""
+    """Batches of one file. ``changes``: it holds what changed, not the complete state.
+
+    Raises ConfigError SRC-001, ExtractionError SRC-022 (format not known) and what its reader raises.
+    """
     found = stored.found
     form = asked or _guess(stored)
     check_format(form, str(found.path))
