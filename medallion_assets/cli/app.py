@@ -6,6 +6,7 @@ Dagster nor rich, and each command what it needs.
 """
 
 import functools
+import atexit
 import gc
 import os
 import sys
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "main"]
 
 INTERRUPTED = 130
-_COLLECT = (50_000, 20, 20)
+_COLLECT = (100_000, 20, 20)
 """Imports make many objects and no garbage: looking for it every 700 objects is a tenth of a cold start."""
 
 app = typer.Typer(
@@ -332,6 +333,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit code. No traceback, unless ``--debug`` asks for it."""
     asked = list(sys.argv[1:] if arguments is None else arguments)
     gc.set_threshold(*_COLLECT)
+    atexit.register(gc.freeze)  # or the interpreter looks for garbage among all modules once more before it goes
     try:
         code = app(asked, prog_name="medallion", standalone_mode=False)
     except _UsageError as error:
