@@ -7,9 +7,7 @@ export DAGSTER_HOME ?= $(CURDIR)/.dagster
 .PHONY: demo ui test check format test-services bench lock clean
 
 demo: $(VENV)/.user          ## run the example intents on bundled real data and print what was built
-	$(BIN)/medallion run --dagster nyc.airlines nyc.planes nyc.weather vega.movies
-	$(BIN)/medallion run --dagster nyc.flights --from 2013-01-01 --to 2013-02-14
-	$(BIN)/medallion run --dagster airportsdata.airports --from 2020-11-06 --to 2026-09-05
+	$(BIN)/medallion run --dagster --from 2013-01-01 --to 2026-09-05
 
 ui: $(VENV)/.user            ## open Dagster on the result
 	$(BIN)/medallion ui
