@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from tempfile import mkdtemp
@@ -28,14 +29,19 @@ def peak_rss_anon(stop: threading.Event, peak: list[int]) -> None:
         peak[0] = max(peak[0], int(status.split("RssAnon:")[1].split()[0]))
 
 
-def bare(source: Path, target: Path) -> int:
+def bare(source: Path, target: Path) -> Callable[[], int]:
     import polars as pl
 
-    pl.scan_csv(source).sink_parquet(target / "bare.parquet", compression="zstd")
-    return 0
+    def run() -> int:
+        pl.scan_csv(source).sink_parquet(target / "bare.parquet", compression="zstd")
+        return 0
+
+    return run
 
 
-def bronze(source: Path, target: Path) -> int:
+def bronze(source: Path, target: Path) -> Callable[[], int]:
+    import numpy as np
+
     from medallion_assets.bronze.writer import write
     from medallion_assets.intent.load import Chunk
     from medallion_assets.intent.source import File
@@ -45,25 +51,28 @@ def bronze(source: Path, target: Path) -> int:
     from medallion_assets.sources.files.source import FileSource
     from medallion_assets.stores.local import LocalStore
 
+    np.zeros(1)
     partition = partition_of(Calendar("none", date(2024, 1, 1), None, "UTC"), "all")
     spec = File.model_validate({"type": "file", "path": source.name})
-    chunk = Chunk()
-    with FileSource(spec, source.parent, "UTC", True, str).read(Request(partition)) as reading:
-        written = write(
-            reading, LocalStore(target), "bronze/dt=all", "bronze", "bench", chunk.rows, chunk.bytes, "zstd"
-        )
-    return written.rows
+    chunk, store = Chunk(), LocalStore(target)
+
+    def run() -> int:
+        with FileSource(spec, source.parent, "UTC", True, str).read(Request(partition)) as reading:
+            return write(reading, store, "bronze/dt=all", "bronze", "bench", chunk.rows, chunk.bytes, "zstd").rows
+
+    return run
 
 
 def child(what: str, source: Path, target: Path) -> None:
     import polars as pl  # the import is not what is compared
 
     pl.DataFrame({"a": [1]}).lazy().collect()
+    run = {"bare": bare, "bronze": bronze}[what](source, target)
     stop, peak = threading.Event(), [0]
     watch = threading.Thread(target=peak_rss_anon, args=(stop, peak))
     watch.start()
     began, cpu = time.perf_counter(), time.process_time()
-    rows = {"bare": bare, "bronze": bronze}[what](source, target)
+    rows = run()
     took, cpu = time.perf_counter() - began, time.process_time() - cpu
     stop.set()
     watch.join()

@@ -1,15 +1,22 @@
 """Cuts a stream of rows into parts by rows and bytes, at places that depend on the rows alone."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Cutter", "row_bytes"]
+__all__ = ["Cut", "Cutter", "row_bytes"]
 
 _NESTED_BYTES = 64
 """A guess for a list or struct; only text and binary values are measured."""
+
+
+class Cut(NamedTuple):
+    """The rows of a part and the bytes of their values, or more."""
+
+    rows: "pl.DataFrame"
+    most_bytes: int
 
 
 class Cutter:
@@ -24,22 +31,24 @@ class Cutter:
         self._rows = 0
         self._bytes = 0  # of the frames, or more
 
-    def add(self, rows: "pl.DataFrame") -> Iterator["pl.DataFrame"]:
+    def add(self, rows: "pl.DataFrame") -> Iterator["Cut"]:
+        most = int(rows.estimated_size()) + _fixed_bytes(rows) * rows.height  # of a slice it would have to be counted
         while rows.height:
             head = rows.head(self._part_rows - self._rows)
-            fits, size = self._measure(head)
+            fits, size = self._measure(head, most)
             self._take(head.head(fits), size)
             if fits < head.height or self._rows == self._part_rows:
                 yield from self.end()
             rows = rows.slice(fits)
 
-    def end(self) -> Iterator["pl.DataFrame"]:
+    def end(self) -> Iterator["Cut"]:
         """The rows that are left, when there are some."""
         import polars as pl
 
         if self._rows:
-            frames, self._frames, self._rows, self._bytes = self._frames, [], 0, 0
-            yield frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal")
+            frames, size = self._frames, self._bytes
+            self._frames, self._rows, self._bytes = [], 0, 0
+            yield Cut(frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal"), size)
 
     def _take(self, rows: "pl.DataFrame", size: int) -> None:
         if rows.height:
@@ -47,9 +56,11 @@ class Cutter:
             self._rows += rows.height
             self._bytes += size
 
-    def _measure(self, rows: "pl.DataFrame") -> tuple[int, int]:
-        """How many of ``rows`` still fit, and their bytes or more. A row that alone is too large is a part of one."""
-        most = _most_bytes(rows)
+    def _measure(self, rows: "pl.DataFrame", most: int) -> tuple[int, int]:
+        """How many of ``rows`` (``most`` bytes at most) still fit, and their bytes or more.
+
+        A row that alone is too large is a part of one.
+        """
         if self._bytes + most <= self._part_bytes:
             return rows.height, most
         self._bytes = sum(int(frame.select(row_bytes(frame).sum()).item()) for frame in self._frames)
@@ -58,11 +69,6 @@ class Cutter:
         if not fits and not self._rows:
             fits = 1
         return fits, int(until[fits - 1]) if fits else 0
-
-
-def _most_bytes(rows: "pl.DataFrame") -> int:
-    """No less than the sum of ``row_bytes``, known without a look at the rows."""
-    return int(rows.estimated_size()) + _fixed_bytes(rows) * rows.height
 
 
 def _fixed_bytes(rows: "pl.DataFrame") -> int:

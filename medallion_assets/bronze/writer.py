@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Literal, final
 
-from medallion_assets.bronze.parts import Cutter
+from medallion_assets.bronze.parts import Cut, Cutter
 from medallion_assets.errors import StorageError
 from medallion_assets.lake.manifest import Column, Part, Schema
 from medallion_assets.lake.ports import Batch, Progress, Refused, Store
@@ -28,6 +28,8 @@ _ROW_GROUP_ROWS = 1 << 17
 """Fixed, because the writer's own choice depends on how the rows lie in memory, and the bytes must not."""
 _ZSTD_LEVEL = 1
 """2 % larger than level 3, and a tenth of the whole ingest faster."""
+_TEXT_STATISTICS = {"min": False, "max": False, "distinct_count": False, "null_count": True}
+"""The least and greatest text of a column of numbers or dates as text helps no reader, and costs 7 % of an ingest."""
 _WAITING_PARTS = 2
 _WAITING_BYTES = 128 << 20
 _MAX_REFUSED_BYTES = 256 << 20
@@ -126,10 +128,16 @@ class _Place:
     def _put(
         self, path: str, ordinal: int, rows: "pl.DataFrame", least: dict[str, str], greatest: dict[str, str]
     ) -> Part:
+        import polars as pl
+
         buffer = io.BytesIO()
-        level = _ZSTD_LEVEL if self.compression == "zstd" else None
+        all_text = all(dtype == pl.String for dtype in rows.dtypes)
         rows.write_parquet(
-            buffer, compression=self.compression, compression_level=level, row_group_size=_ROW_GROUP_ROWS
+            buffer,
+            compression=self.compression,
+            compression_level=_ZSTD_LEVEL if self.compression == "zstd" else None,
+            statistics=dict(_TEXT_STATISTICS) if all_text else True,
+            row_group_size=_ROW_GROUP_ROWS,
         )
         data = buffer.getvalue()
         part = Part(
@@ -161,13 +169,12 @@ class _Behind:
     def __exit__(self, *exc: object) -> None:
         self._thread.shutdown(wait=True, cancel_futures=True)
 
-    def put(self, make: "Callable[[int, pl.DataFrame], Part]", rows: "pl.DataFrame") -> None:
+    def put(self, make: "Callable[[int, pl.DataFrame], Part]", cut: Cut) -> None:
         """Hand over a part. Waits while too much is under way; raises what an earlier part raised."""
-        size = int(rows.estimated_size())
-        while self._waiting and self._is_full(size):
+        while self._waiting and self._is_full(cut.most_bytes):
             self._take()
         self._count += 1
-        self._waiting.append((self._thread.submit(make, self._count, rows), size))
+        self._waiting.append((self._thread.submit(make, self._count, cut.rows), cut.most_bytes))
 
     def finish(self) -> tuple[Part, ...]:
         while self._waiting:

@@ -107,7 +107,7 @@ def test_the_number_of_threads_changes_nothing() -> None:
 def test_parts_of_so_many_bytes() -> None:
     frame = pl.DataFrame({"a": ["x" * 100] * 10, "n": [1] * 10})
     cut = list(Cutter(1000, 324).add(frame))
-    assert [part.height for part in cut] == [3, 3, 3]
+    assert [part.rows.height for part in cut] == [3, 3, 3]
 
 
 def test_a_row_larger_than_a_part_is_a_part() -> None:
