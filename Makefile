@@ -31,7 +31,7 @@ test-services: $(VENV)/.dev  ## the tests that need a real program beside them (
 
 bench: $(VENV)/.bench        ## speed and memory, as ratios; benchmarks/README.md
 	$(BIN)/python benchmarks/small_job.py
-	$(BIN)/python benchmarks/bronze_csv.py
+	$(BIN)/python benchmarks/bronze_csv.py --times 4
 
 lock: $(VENV)/.dev           ## renew the exact versions after a change of pyproject.toml
 	$(BIN)/uv pip compile --universal --python-version 3.10 --all-extras --no-annotate --no-header --quiet \

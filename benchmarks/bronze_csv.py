@@ -1,10 +1,12 @@
-"""CSV of 8 million rows to bronze parts, against a bare Polars ``scan_csv().sink_parquet()`` of the same codec.
+"""CSV of 8 million rows into bronze, against a bare Polars ``scan_csv().sink_parquet()`` of the same codec.
 
-    tpchgen-cli csv -s 1.35 --tables lineitem --output-dir DIR
-    python benchmarks/bronze_csv.py DIR/lineitem.csv [--times 4] [--runs 3]
+    python benchmarks/bronze_csv.py [FILE] [--times 4] [--runs 3]
+
+Without a FILE, TPC-H lineitem at scale 1.35 (1.04 GB) is generated with tpchgen-cli.
 
 Every measurement is a process of its own; runs are interleaved, the median is shown. Time is from the first statement
-after the imports to the last byte on disk (bronze: SHA-256 and fsync of every part; bare Polars: neither). Memory is
+after the imports to the last byte on disk (bronze: SHA-256 and fsync of every part, and the commit; bare Polars:
+neither). Memory is
 the highest RssAnon of /proc/self/status, sampled every 10 ms: mapped input pages are not counted. ``--times 4`` also
 measures a file of that many times the rows, made by repeating them.
 """
@@ -18,9 +20,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, mkdtemp
 
 
 def peak_rss_anon(stop: threading.Event, peak: list[int]) -> None:
@@ -39,26 +40,30 @@ def bare(source: Path, target: Path) -> Callable[[], int]:
     return run
 
 
+INTENT = """
+system: tpch
+table: lineitem
+source: {type: file, path: lineitem.csv}
+partitions: {cadence: none}
+load: full
+"""
+
+
 def bronze(source: Path, target: Path) -> Callable[[], int]:
     import numpy as np
 
-    from medallion_assets.bronze.writer import write
-    from medallion_assets.intent.load import Chunk
-    from medallion_assets.intent.source import File
-    from medallion_assets.lake.ports import Request
-    from medallion_assets.plan.calendar import partition_of
-    from medallion_assets.plan.model import Calendar
-    from medallion_assets.sources.files.source import FileSource
-    from medallion_assets.stores.local import LocalStore
+    import medallion_assets.runs.ingest  # noqa: F401 - as above
+    from medallion_assets import Project
 
     np.zeros(1)
-    partition = partition_of(Calendar("none", date(2024, 1, 1), None, "UTC"), "all")
-    spec = File.model_validate({"type": "file", "path": source.name})
-    chunk, store = Chunk(), LocalStore(target)
+    (target / "intents").mkdir()
+    (target / "intents/lineitem.yaml").write_text(INTENT)
+    (target / "lineitem.csv").hardlink_to(source)
+    project = Project.load(target)
+    (plan,) = project.plans
 
     def run() -> int:
-        with FileSource(spec, source.parent, "UTC", True, str).read(Request(partition)) as reading:
-            return write(reading, store, "bronze/dt=all", "bronze", "bench", chunk.rows, chunk.bytes, "zstd").rows
+        return project.ingest(plan, project.newest(plan)).commit.load.rows
 
     return run
 
@@ -95,6 +100,14 @@ def measured(what: str, source: Path) -> dict[str, float]:
         shutil.rmtree(target)
 
 
+def generated(folder: Path) -> Path:
+    tool = Path(sys.executable).with_name("tpchgen-cli")
+    subprocess.run(
+        [tool, "csv", "-s", "1.35", "--tables", "lineitem", "--output-dir", folder], check=True, capture_output=True
+    )
+    return folder / "lineitem.csv"
+
+
 def repeated(source: Path, times: int) -> Path:
     target = source.with_name(f"{source.stem}_{times}x{source.suffix}")
     if not target.exists():
@@ -124,7 +137,7 @@ def compare(source: Path, runs: int) -> None:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("source", type=Path)
+    arguments.add_argument("source", type=Path, nargs="?")
     arguments.add_argument("--runs", type=int, default=3)
     arguments.add_argument("--times", type=int, default=1)
     arguments.add_argument("--child", choices=["bare", "bronze"], help=argparse.SUPPRESS)
@@ -133,9 +146,11 @@ def main() -> None:
     if given.child:
         child(given.child, given.source, given.target)
         return
-    compare(given.source, given.runs)
-    if given.times > 1:
-        compare(repeated(given.source, given.times), given.runs)
+    with TemporaryDirectory() as folder:
+        source = given.source or generated(Path(folder))
+        compare(source, given.runs)
+        if given.times > 1:
+            compare(repeated(source, given.times), given.runs)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ Results go to stdout, progress and errors to stderr. Cold start is measured: thi
 Dagster nor rich, and each command what it needs.
 """
 
-import functools
 import atexit
+import functools
 import gc
 import os
 import sys

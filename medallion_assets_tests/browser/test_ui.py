@@ -1,9 +1,6 @@
 """A person's way through the UI: see the graph, load one day by clicking, watch the checks turn green."""
 
 import pytest
-
-pytest.importorskip("playwright", reason="pip install 'medallion-assets[browser]'")
-
 from playwright.sync_api import Page, expect
 
 from medallion_assets_tests.browser.server import ROOT, Ui
