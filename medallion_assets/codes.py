@@ -107,6 +107,7 @@ CODES: dict[str, str] = {
     "SRC-020": "Signs of CSV that cannot be told apart",
     "SRC-021": "Column with two types",
     "SRC-022": "Format not known",
+    "SRC-023": "Type that bronze cannot hold",
     # stores
     "STO-001": "Not the path of an object",
     "STO-002": "A link or an odd file is in the way",

@@ -203,6 +203,8 @@ class Project:
             if clean is error:
                 raise
             raise clean from None
+        except _panics() as error:
+            raise RuntimeError(f"Polars panicked: {error}") from error
 
     def store(self, name: str) -> Store:
         """The store called ``name`` in platform.yaml. Raises StorageError, ConfigError."""
@@ -324,6 +326,14 @@ class Project:
             fix=f"run it for {current.key}, or put `{{run_date}}` into the source's path so that it can be read as of"
             " a date; `--restate` loads it there all the same.",
         )
+
+
+def _panics() -> type[BaseException]:
+    """What Polars raises where it should not, which is no Exception; looked up when something is raised."""
+    from polars.exceptions import PanicException
+
+    panic: type[BaseException] = PanicException
+    return panic
 
 
 def _read_platform(root: Path, env: str | None) -> Platform:

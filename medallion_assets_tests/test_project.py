@@ -7,6 +7,7 @@ from datetime import date, datetime, timezone
 from pathlib import Path
 
 import pytest
+from polars.exceptions import PanicException
 
 import medallion_assets
 from medallion_assets.codes import CODES
@@ -256,3 +257,8 @@ def test_an_invalid_project_gives_all_problems(tmp_path: Path) -> None:
     with pytest.raises(InvalidProject) as caught:
         project(tmp_path, DAILY.replace("load: full", "load: nothing"), DAILY.replace("file,", "fil,"))
     assert len(caught.value.problems) == 2
+
+
+def test_a_panic_of_polars_is_an_exception_like_others(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="Polars panicked: out of bounds"), project(tmp_path, DAILY)._scrubbed():
+        raise PanicException("out of bounds")

@@ -6,6 +6,7 @@ from datetime import timedelta
 from medallion_assets.bronze.reader import ADDRESS, quarantined_part
 from medallion_assets.bronze.writer import Written
 from medallion_assets.errors import CheckError, Conflict, Corrupt
+from medallion_assets.intent.load import Cdc, Incremental, Load
 from medallion_assets.lake.manifest import Part
 from medallion_assets.lake.ports import Store
 from medallion_assets.lake.window import Partition
@@ -23,8 +24,8 @@ _SHOWN_CHARACTERS = 160
 def admit(plan: DatasetPlan, partition: Partition, written: Written, store: Store) -> None:
     """Raise unless what was written may be committed.
 
-    CheckError CHK-010 too many rows refused, CHK-012 a column of a strict contract is absent, CHK-015 a column has a
-    reserved name; Corrupt BRZ-010, BRZ-011 a part is not as it was written; Conflict BRZ-014 writing took so long
+    CheckError CHK-010 too many rows refused, CHK-012 the columns are not those of a strict contract, CHK-015 a column
+    has a reserved name; Corrupt BRZ-010, BRZ-011 a part is not as it was written; Conflict BRZ-014 writing took so long
     that the first part might be taken for garbage.
     """
     where = f"{plan.file}:{plan.line}  {plan.name} {partition.key}"
@@ -70,16 +71,31 @@ def _refuse_columns(plan: DatasetPlan, written: Written, where: str) -> None:
             where=where,
             fix="Rename them at the source.",
         )
-    if plan.schema_mode != "strict" or not names:
+    if plan.schema_mode != "strict" or not names or not plan.columns:
         return
     absent = [column.name for column in plan.columns if names.isdisjoint(column.source_names)]
-    if absent:
+    new = sorted(names - {name for column in plan.columns for name in column.source_names} - _spoken_of(plan.load))
+    if absent or new:
+        said = [f"lacks {', '.join(absent)}"] if absent else []
+        said += [f"has {', '.join(new)}, which `columns` does not name"] if new else []
         raise CheckError(
             "CHK-012",
-            f"The source lacks {', '.join(absent)}, and schema_mode is strict. It has {', '.join(sorted(names))}.",
+            f"The source {' and '.join(said)}, and schema_mode is strict. It has {', '.join(sorted(names))}.",
             where=where,
-            fix="Correct the source, give the column its new `source_names`, or choose `schema_mode: lenient`.",
+            fix="Correct the source, name the column in `columns`, or choose `schema_mode: lenient`.",
         )
+
+
+def _spoken_of(load: Load) -> set[str]:
+    """Columns of the source that ``load`` names: they say what to do with a row."""
+    named: list[str | None] = []
+    if isinstance(load, Incremental | Cdc) and load.cursor is not None:
+        named.append(load.cursor.column)
+    if isinstance(load, Cdc):
+        named.append(load.operation.column)
+    if isinstance(load, Incremental) and load.deleted is not None:
+        named.append(load.deleted.column)
+    return {name for name in named if name is not None}
 
 
 def _refuse_parts(plan: DatasetPlan, written: Written, store: Store, where: str) -> None:

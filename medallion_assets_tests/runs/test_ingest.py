@@ -182,6 +182,9 @@ def test_a_strict_contract_wants_its_columns() -> None:
         assert run(MemoryStore(), FakeSource.of(rows("a")), plan_of(more=contract + mode)).written
     full = pl.DataFrame({"ID": ["1"], "price": ["2"]})
     assert run(MemoryStore(), FakeSource.of(full), plan_of(more=contract + "strict")).written
+    more = full.with_columns(pl.lit("x").alias("colour"))
+    with pytest.raises(CheckError, match="The source has colour, which `columns` does not name"):
+        run(MemoryStore(), FakeSource.of(more), plan_of(more=contract + "strict"))
 
 
 def test_a_column_by_the_name_of_an_address_is_refused() -> None:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 from polars.testing import assert_frame_equal
@@ -32,6 +33,14 @@ def test_types_and_rows(tmp_path: Path) -> None:
     assert_frame_equal(got.rows, frame())
     assert got.files[0].rows == 120_000
     assert got.files[0].bytes == (tmp_path / "a.parquet").stat().st_size
+
+
+def test_a_decimal_that_nothing_holds_is_refused(tmp_path: Path) -> None:
+    wide = pa.table({"id": [1], "n": pa.array([Decimal(10) ** 49], pa.decimal256(50, 0))})
+    parquet.write_table(wide, tmp_path / "a.parquet")
+    with pytest.raises(ExtractionError, match=r"n \(decimal256\(50, 0\)\)") as caught:
+        read(tmp_path, "a.parquet")
+    assert caught.value.code == "SRC-023"
 
 
 def test_no_rows_have_a_schema(tmp_path: Path) -> None:

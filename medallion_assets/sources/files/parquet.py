@@ -1,6 +1,6 @@
 """Parquet files: typed rows, a row group (or a slice of a large one) at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from medallion_assets.errors import ExtractionError
@@ -9,6 +9,7 @@ from medallion_assets.sources.files.find import Found
 
 if TYPE_CHECKING:
     import polars as pl
+    import pyarrow as pa
 
 __all__ = ["read_parquet"]
 
@@ -18,7 +19,7 @@ _BATCH_ROWS = 50_000
 def read_parquet(found: Found) -> Iterator[Batch]:
     """Batches of a Parquet file; at least one, with the columns. Page checksums are verified where the file has them.
 
-    Raises ExtractionError SRC-017: no Parquet, cut, or damaged.
+    Raises ExtractionError SRC-017: no Parquet, cut, or damaged; SRC-023: a type that bronze cannot hold exactly.
     """
     import polars as pl
     import pyarrow as pa
@@ -26,16 +27,30 @@ def read_parquet(found: Found) -> Iterator[Batch]:
 
     try:
         with parquet.ParquetFile(found.path, buffer_size=1 << 20, page_checksum_verification=True) as file:
+            _refuse_types(file.schema_arrow, found)
             yield Batch(_frame(file.schema_arrow.empty_table()))
             for batch in file.iter_batches(_BATCH_ROWS):
                 yield Batch(_frame(pa.Table.from_batches([batch])))
-    except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:
+    except (pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise ExtractionError(
             "SRC-017",
             f"The Parquet file cannot be read: {str(error).splitlines()[0]}.",
             where=str(found.path),
             fix="Fetch or write the file again: it is cut, damaged or something else.",
         ) from error
+
+
+def _refuse_types(schema: Iterable["pa.Field"], found: Found) -> None:
+    from pyarrow import types
+
+    wide = [f"{field.name} ({field.type})" for field in schema if types.is_decimal256(field.type)]
+    if wide:
+        raise ExtractionError(
+            "SRC-023",
+            f"More than 38 digits fit no type of bronze: {', '.join(wide)}.",
+            where=str(found.path),
+            fix="Write the column as text, or with at most 38 digits.",
+        )
 
 
 def _frame(table: object) -> "pl.DataFrame":
