@@ -1,7 +1,8 @@
 """Rows become immutable parts: the same rows give the same parts and the same bytes, whatever batches they came in.
 
-Reading, parsing and cutting happen in the caller's thread; encoding, hashing and storing in one other. At most two
-parts wait for it, fewer when they are large. Nothing here makes data exist: that is the commit's business.
+Reading, parsing and cutting happen in the caller's thread; encoding, hashing and storing in two others, because one
+leaves a core idle while it waits for the disk. At most three parts are under way, fewer when they are large. Nothing
+here makes data exist: that is the commit's business.
 """
 
 import io
@@ -30,7 +31,8 @@ _ZSTD_LEVEL = 1
 """2 % larger than level 3, and a tenth of the whole ingest faster."""
 _TEXT_STATISTICS = {"min": False, "max": False, "distinct_count": False, "null_count": True}
 """The least and greatest text of a column of numbers or dates as text helps no reader, and costs 7 % of an ingest."""
-_WAITING_PARTS = 2
+_WRITERS = 2
+_WAITING_PARTS = 3
 _WAITING_BYTES = 128 << 20
 _MAX_REFUSED_BYTES = 256 << 20
 
@@ -155,10 +157,10 @@ class _Place:
 
 @final
 class _Behind:
-    """One thread that makes parts while the next rows are read; nothing of it is left when the block ends."""
+    """Threads that make parts while the next rows are read; nothing of them is left when the block ends."""
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, "bronze-writer")
+        self._threads = ThreadPoolExecutor(_WRITERS, "bronze-writer")
         self._waiting: deque[tuple[Future[Part], int]] = deque()
         self._done: list[Part] = []
         self._count = 0
@@ -167,14 +169,14 @@ class _Behind:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        self._threads.shutdown(wait=True, cancel_futures=True)
 
     def put(self, make: "Callable[[int, pl.DataFrame], Part]", cut: Cut) -> None:
         """Hand over a part. Waits while too much is under way; raises what an earlier part raised."""
         while self._waiting and self._is_full(cut.most_bytes):
             self._take()
         self._count += 1
-        self._waiting.append((self._thread.submit(make, self._count, cut.rows), cut.most_bytes))
+        self._waiting.append((self._threads.submit(make, self._count, cut.rows), cut.most_bytes))
 
     def finish(self) -> tuple[Part, ...]:
         while self._waiting:

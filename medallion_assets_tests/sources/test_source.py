@@ -1,6 +1,7 @@
 """The file source as a whole: which files a partition gets, encodings, several files, the plan's source."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -175,3 +176,15 @@ def test_what_is_not_built_is_named(tmp_path: Path, source: str, said: str) -> N
         open_source(plan_of(source), tmp_path, str)
     assert caught.value.code == "SRC-001"
     assert said in str(caught.value)
+
+
+def test_a_reading_that_is_left_early_ends_its_thread_and_closes_its_file(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"a,b\n" + b"1,2\n" * (5 << 20))
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    source = open_source(plan_of("{type: file, path: a.csv}"), tmp_path, str)
+    with source.read(Request(day())) as reading:
+        batches = iter(reading)
+        assert [next(batches).rows.height > 0 for _ in range(2)] == [False, True]
+        assert any(thread.name.startswith("csv-ahead") for thread in threading.enumerate())
+    assert not any(thread.name.startswith("csv-ahead") for thread in threading.enumerate())
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

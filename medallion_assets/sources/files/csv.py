@@ -10,11 +10,12 @@ Blank lines are skipped, unless the file has one column: there they are rows wit
 
 import io
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from medallion_assets.errors import ExtractionError
 from medallion_assets.intent.source import Csv
 from medallion_assets.lake.ports import Batch, Refused
+from medallion_assets.sources.files.csv_ahead import Ahead
 from medallion_assets.sources.files.csv_rows import RECORD_LIMIT, Dialect, next_record
 from medallion_assets.sources.files.csv_scan import Counts, scan
 
@@ -38,7 +39,11 @@ def read_csv(
     Raises ConfigError SRC-020 (signs that cannot be told apart); ExtractionError SRC-009 (no header), SRC-010 (header
     unusable), SRC-012 (ragged record under ``ragged: fail``), SRC-013 (a line longer than 64 MiB).
     """
-    return _Csv(stream, spec, name, where, block_bytes).batches()
+    reader = _Csv(stream, spec, name, where, block_bytes)
+    try:
+        yield from reader.batches()
+    finally:
+        reader.close()
 
 
 class _Csv:
@@ -47,12 +52,17 @@ class _Csv:
         self._block = block_bytes
         self._smallest = min(_SMALLEST_BYTES, block_bytes)
         self._dialect = Dialect.of(spec, where)
+        self._ahead = Ahead(stream, block_bytes, RECORD_LIMIT, self._judge)
+        self._verdict: Counts | Literal["irregular", "open"] | None = None  # of all _data, where known
         self._data = b""  # ends with a newline; a record starts at _at, which is line _line of the file
         self._at = 0
         self._line = 1
         self._ended = False
         self._header_line = 1
         self._columns: tuple[str, ...] = ()
+
+    def close(self) -> None:
+        self._ahead.close()
 
     # ------------------------------------------------------------------ the loop
 
@@ -81,24 +91,16 @@ class _Csv:
 
     def _fill(self, wanted: int) -> bool:
         """Have ``wanted`` bytes from here on, or all there are. False: nothing is left."""
-        have = len(self._data) - self._at
-        if not self._ended and (have < wanted or not have):
-            size = max(wanted - have, self._block)
-            more = self._stream.read(size)
-            self._ended = len(more) < size
-            rest = b"" if self._ended else self._stream.readline(RECORD_LIMIT)
-            if len(rest) >= RECORD_LIMIT:
-                raise self._error(
-                    "SRC-013",
-                    "A line is longer than 64 MiB.",
-                    "Check that this is a text file, and its compression and encoding.",
-                    self._line + (self._data[self._at :] + more).count(b"\n"),
-                )
-            self._ended |= not rest.endswith(b"\n")
-            parts = [self._data[self._at :], more, rest]
-            if self._ended and not next((p for p in reversed(parts) if p), b"\n").endswith(b"\n"):
-                parts.append(b"\n")
-            self._data, self._at = b"".join(parts), 0
+        while not self._ended and len(self._data) - self._at < max(wanted, 1):
+            block = self._ahead.take()
+            left = self._data[self._at :]
+            if block.too_long:
+                fix = "Check that this is a text file, and its compression and encoding."
+                line = self._line + left.count(b"\n") + block.data.count(b"\n")
+                raise self._error("SRC-013", "A line is longer than 64 MiB.", fix, line)
+            self._ended = block.ended
+            self._data, self._at = left + block.data if left else block.data, 0
+            self._verdict = None if left else block.verdict
         return self._at < len(self._data)
 
     # ------------------------------------------------------------------ the fast way
@@ -106,17 +108,21 @@ class _Csv:
     def _regular(self, size: int) -> tuple[bytes, Counts | None]:
         """A piece of about ``size`` bytes that ends with a record, and its counts when it is regular."""
         end = self._data.find(b"\n", self._at + size - 1) + 1 or len(self._data)
-        piece = self._data[self._at : end] if self._at or end < len(self._data) else self._data
-        dialect = self._dialect
-        if not dialect.plain or dialect.met_in(piece) or piece.startswith(_MARK):
-            return piece, None
-        counts = scan(piece, dialect.delimiter, dialect.quote)
-        if counts == "open" and dialect.quote is not None:
-            piece = piece[: _last_even(piece, dialect.quote)]
-            counts = scan(piece, dialect.delimiter, dialect.quote) if piece else "irregular"
+        whole = self._at == 0 and end == len(self._data)
+        piece = self._data if whole else self._data[self._at : end]
+        counts = self._verdict if whole and self._verdict is not None else self._judge(piece)
+        if counts == "open" and self._dialect.quote is not None:
+            piece = piece[: _last_even(piece, self._dialect.quote)]
+            counts = self._judge(piece) if piece else "irregular"
         if isinstance(counts, str) or counts.delimiters != counts.records * (len(self._columns) - 1):
             return piece, None
         return piece, counts
+
+    def _judge(self, piece: bytes) -> Counts | Literal["irregular", "open"]:
+        dialect = self._dialect
+        if not dialect.plain or dialect.met_in(piece) or piece.startswith(_MARK):
+            return "irregular"
+        return scan(piece, dialect.delimiter, dialect.quote)
 
     def _fast(self, piece: bytes, counts: Counts) -> "pl.DataFrame | None":
         import polars as pl

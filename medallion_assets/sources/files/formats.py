@@ -1,7 +1,7 @@
 """What a file is, and its reader."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from medallion_assets.errors import ConfigError, ExtractionError
 from medallion_assets.intent.source import Columnar, Csv, Format, Json
@@ -27,7 +27,7 @@ def check_format(form: Format | None, where: str) -> None:
         )
 
 
-def batches(stored: StoredFile, asked: Format | None, *, changes: bool) -> Iterator[Batch]:
+def batches(stored: StoredFile, asked: Format | None, *, changes: bool) -> Generator[Batch, None, None]:
     """Batches of one file. ``changes``: it holds what changed, not the complete state.
 
     Raises ConfigError SRC-001, ExtractionError SRC-022 (format not known) and what its reader raises.

@@ -1,7 +1,7 @@
 """The file source: the files of a partition, one after another, by name."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -76,7 +76,8 @@ class FileReading:
         for found in self._found:
             stored = self._open.enter_context(StoredFile(found, self._spec.compression))
             rows = 0
-            for batch in batches(stored, self._spec.format, changes=self._changes):
+            read = closing(batches(stored, self._spec.format, changes=self._changes))
+            for batch in self._open.enter_context(read):  # on the way out it ends before its file is closed
                 self._check_types(batch, found)
                 rows += batch.rows.height
                 yield batch
