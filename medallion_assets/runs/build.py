@@ -16,7 +16,9 @@ from medallion_assets.lake.results import Held
 from medallion_assets.plan.model import CheckPlan, DatasetPlan, SilverPlan
 from medallion_assets.runs.typed import Typed, read_typed
 from medallion_assets.silver.columns import (
+    BASE,
     BRONZE_PART,
+    COMMIT,
     DELETED_AT,
     FAULT,
     FROM,
@@ -25,6 +27,8 @@ from medallion_assets.silver.columns import (
     LOAD,
     LOAD_DATE,
     OP,
+    PART,
+    PARTITION,
     POS,
     RUN_DATE,
     SINCE,
@@ -206,7 +210,7 @@ def _refuse_reserved(columns: Sequence[str], silver: SilverPlan, parted: Sequenc
     added = {*_ADDED[silver.model], RUN_DATE, BRONZE_PART, *(s.name for s in parted if s.name != s.column)}
     if silver.delete_mode != "tombstone":
         added -= {IS_DELETED, DELETED_AT}
-    taken = [c for c in columns if c in added or c.startswith("__")]
+    taken = [c for c in columns if c in added]
     if taken:
         raise StorageError(
             "SLV-012", f"Column {taken[0]!r} of the source has a name that the table needs for itself.",
@@ -233,8 +237,8 @@ def _quarantined(bad: pl.DataFrame, typed: Typed) -> pl.DataFrame:
         reason.struct.field("field_0").alias("reason"),
         reason.struct.field("field_1").alias("column"),
         pl.col(VALUE).alias("value"),
-        pl.col("_commit").alias("commit"),
-        pl.col("_part").alias("part"),
-        (pl.col(POS) - pl.col("base")).alias("row"),
-        "partition",
+        pl.col(COMMIT).alias("commit"),
+        pl.col(PART).alias("part"),
+        (pl.col(POS) - pl.col(BASE)).alias("row"),
+        pl.col(PARTITION).alias("partition"),
     )

@@ -13,6 +13,8 @@ from medallion_assets.lake.manifest import Commit, Pattern
 from medallion_assets.lake.ports import Engine, Store
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 from medallion_assets.silver.columns import (
+    BASE,
+    COMMIT,
     DELETED_AT,
     FAULT,
     FROM,
@@ -20,11 +22,23 @@ from medallion_assets.silver.columns import (
     IS_DELETED,
     LOAD,
     LOAD_DATE,
+    PART,
     POS,
+    RESERVED,
     RUN_DATE,
     TO,
 )
-from medallion_assets.silver.conform import Codes, Contract, Marked, Named, Spelling, conform, learnable, sources
+from medallion_assets.silver.conform import (
+    Codes,
+    Contract,
+    Marked,
+    Named,
+    Spelling,
+    conform,
+    learnable,
+    set_aside,
+    sources,
+)
 from medallion_assets.silver.learn import seen
 from medallion_assets.silver.place import Live, clocked, parts, ranked
 from medallion_assets.silver.slices import slices
@@ -70,7 +84,8 @@ def read_typed(
 ) -> Typed:  # fmt: skip
     """Read and verify every live part. ``needed``: columns that rules look at.
 
-    Raises Corrupt (BRZ-…), StorageError SLV-001 (a column is missing), SLV-004, SLV-010, CheckError CHK-011, CHK-012.
+    Raises Corrupt (BRZ-…), StorageError SLV-001 (a column is missing), SLV-004, SLV-010,
+    SLV-012 (an internal name), CheckError CHK-011, CHK-012.
     """
     commits = {c.n: c for c in live}
     loads = ranked([_live(c) for c in live])
@@ -78,6 +93,7 @@ def read_typed(
     groups = tuple(_groups(store, plan.bronze.path, [commits[load.n] for load in loads], loads, verified))
     columns = _columns(groups, contract, plan, silver)
     wanted = tuple(dict.fromkeys((*columns, *needed)))
+    _refuse_internal(wanted, silver)
     _require(wanted, groups, contract, silver)
     _require_spoken_of(columns, silver)
     if plan.schema_mode == "strict":
@@ -138,6 +154,7 @@ def _groups(
         chosen = [commits[rank] for rank in ranks]
         frame = scan(store, path, chosen, verified)
         schema = {n: t for n, t in frame.collect_schema().items() if n not in ("_commit", "_part", "_row")}
+        frame = frame.rename({n: set_aside(n) for n in schema if n.startswith(RESERVED)})
         rows = sum(c.load.rows for c in chosen)
         yield _Group(chosen[0].load.pattern, frame, schema, rows, tuple(loads[rank] for rank in ranks))
 
@@ -157,6 +174,16 @@ def _spent(groups: Sequence[_Group], contract: Contract) -> set[str]:
     """The columns that say what a row does: used up by it."""
     used = {m.column for m in (contract.codes, contract.marked) if m is not None}
     return {name for g in groups for name, source in sources(list(g.schema), contract).items() if source in used}
+
+
+def _refuse_internal(wanted: Sequence[str], silver: SilverPlan) -> None:
+    taken = next((n for n in wanted if n.startswith(RESERVED)), None)
+    if taken is not None:
+        free = taken.strip("_") or "renamed"
+        raise StorageError(
+            "SLV-012", f"Column {taken!r}: names that start with {RESERVED!r} are kept for the computation.",
+            where=str(silver.entity), fix=f"rename it: `columns: {{{free}: {{source_names: {taken}}}}}`.",
+        )  # fmt: skip
 
 
 def _require(wanted: Sequence[str], groups: Sequence[_Group], contract: Contract, silver: SilverPlan) -> None:
@@ -284,8 +311,8 @@ def _conformed(
 ) -> pl.LazyFrame:
     # Without a rule for its operations every row of a cdc load is an upsert (event, periodic_snapshot).
     rules = contract if group.pattern == "cdc" else replace(contract, codes=None)
-    where = places.lazy().select("_commit", "_part", LOAD, "base")
-    placed = group.frame.join(where, on=["_commit", "_part"], how="left", maintain_order="left").with_columns(
-        (pl.col("base") + pl.col("_row")).alias(POS)
-    )
+    where = places.lazy().select(COMMIT, PART, LOAD, BASE)
+    placed = group.frame.join(
+        where, left_on=["_commit", "_part"], right_on=[COMMIT, PART], how="left", maintain_order="left"
+    ).with_columns((pl.col(BASE) + pl.col("_row")).alias(POS))
     return conform(placed, group.schema, group.pattern, rules, types)

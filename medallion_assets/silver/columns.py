@@ -3,10 +3,13 @@
 from enum import IntEnum
 
 __all__ = [
-    "BRONZE_PART", "CLOCK", "DELETED_AT", "FAULT", "FIRST", "FROM", "FULL", "INDEX", "IS_CURRENT", "IS_DELETED",
-    "KNOWN", "LOAD", "LOAD_DATE", "OP", "POS", "RUN_DATE", "SINCE", "TO", "VALUE", "Op",
+    "BASE", "BRONZE_PART", "CLOCK", "COMMIT", "DELETED_AT", "FAULT", "FIRST", "FROM", "FULL", "INDEX", "IS_CURRENT",
+    "IS_DELETED", "KNOWN", "LOAD", "LOAD_DATE", "OP", "PART", "PARTITION", "POS", "RESERVED", "RUN_DATE", "SINCE",
+    "TIES", "TO", "VALUE", "Op",
 ]  # fmt: skip
 
+RESERVED = "__"
+"""Every internal column starts with this, and no column of the owner's does."""
 POS = "__pos"
 """Int64: the place of a row among all rows of all live loads, by (partition start, full first, part, row)."""
 LOAD = "__load"
@@ -26,6 +29,9 @@ FIRST = "__first"
 SINCE = "__since"
 """Int64: POS of the earliest row that is this event; later, of the first event with these attributes."""
 INDEX = "__i"
+COMMIT, PART, BASE, PARTITION = "__commit", "__part", "__base", "__partition"
+"""Of the parts of loads: number of the commit, ordinal, POS of the first row, name of the partition."""
+TIES = "__ties"
 
 FROM, TO, IS_CURRENT = "effective_from", "effective_to", "is_current"
 IS_DELETED, DELETED_AT = "is_deleted", "deleted_at"

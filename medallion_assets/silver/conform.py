@@ -11,7 +11,7 @@ import polars as pl
 
 from medallion_assets.errors import StorageError
 from medallion_assets.lake.manifest import Pattern
-from medallion_assets.silver.columns import FAULT, FULL, KNOWN, LOAD, OP, POS, VALUE, Op
+from medallion_assets.silver.columns import FAULT, FULL, KNOWN, LOAD, OP, POS, RESERVED, VALUE, Op
 from medallion_assets.silver.text import (
     LEARNED,
     UNSIGNED,
@@ -24,7 +24,7 @@ from medallion_assets.silver.text import (
 )
 from medallion_assets.silver.types import TIMESTAMP
 
-__all__ = ["Codes", "Contract", "Marked", "Named", "Spelling", "conform", "learnable", "sources"]
+__all__ = ["Codes", "Contract", "Marked", "Named", "Spelling", "conform", "learnable", "set_aside", "sources"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +107,19 @@ def sources(schema: Sequence[str], contract: Contract) -> dict[str, str]:
     return found
 
 
+def set_aside(source: str) -> str:
+    """The name under which a bronze column comes to ``conform`` and ``learnable``: never that of an internal one."""
+    return f"{RESERVED}source:{source}" if source.startswith(RESERVED) else source
+
+
+def _column(source: str) -> pl.Expr:
+    return pl.col(set_aside(source))
+
+
 def learnable(schema: Mapping[str, pl.DataType], contract: Contract, wanted: Sequence[str]) -> dict[str, pl.Expr]:
     """The wanted columns of one load that the contract gives no type, as they are read before they are cast."""
     return {
-        name: _normal(pl.col(source), schema[source], contract).alias(name)
+        name: _normal(_column(source), schema[source], contract).alias(name)
         for name, source in sources(list(schema), contract).items()
         if name in wanted and contract.of(name).type is None and schema[source] != pl.Null
     }
@@ -166,7 +175,7 @@ def _cell(
         value = pl.lit(None, dtype)
         return _Cell(_default(value, named, dtype), pl.lit(None, pl.String), pl.lit(value=False))
     bronze = schema[source]
-    given = _normal(pl.col(source), bronze, contract)
+    given = _normal(_column(source), bronze, contract)
     value, text = _read(given, bronze, named, dtype, contract.timezone)
     present = given.is_not_null() if text is None else (text.is_not_null() & ((text != "") | (dtype == pl.String)))
     misfit = present & value.is_null()
@@ -257,14 +266,14 @@ def _operation(schema: Mapping[str, pl.DataType], pattern: Pattern, contract: Co
         codes = contract.codes
         if codes.column not in schema:
             return pl.lit(None, pl.Int8)
-        code = _code(pl.col(codes.column), schema[codes.column])
+        code = _code(_column(codes.column), schema[codes.column])
         fold = (lambda t: t) if codes.case_sensitive else str.lower
         code = code if codes.case_sensitive else code.str.to_lowercase()
         chain = pl.when(code.is_in([fold(t) for t in codes.upsert])).then(upsert)
         chain2 = chain.when(code.is_in([fold(t) for t in codes.delete])).then(pl.lit(Op.DELETE, pl.Int8))
         return chain2.when(code.is_in([fold(t) for t in codes.truncate])).then(pl.lit(Op.TRUNCATE, pl.Int8))
     if pattern == "incremental" and contract.marked is not None and contract.marked.column in schema:
-        mark = _code(pl.col(contract.marked.column), schema[contract.marked.column]).str.to_lowercase()
+        mark = _code(_column(contract.marked.column), schema[contract.marked.column]).str.to_lowercase()
         gone = mark.is_in([v.lower() for v in contract.marked.values]).fill_null(value=False)
         return pl.when(gone).then(pl.lit(Op.DELETE, pl.Int8)).otherwise(upsert)
     return upsert
@@ -281,7 +290,7 @@ def _faults(
     op = pl.col(OP)
     if contract.codes is not None:
         column = contract.codes.column
-        raw = as_text(pl.col(column), schema[column]) if column in schema else pl.lit(None, pl.String)
+        raw = as_text(_column(column), schema[column]) if column in schema else pl.lit(None, pl.String)
         yield op.is_null(), f"unknown_operation:{column}", raw
     for name in contract.keys:
         cell = cells[name]

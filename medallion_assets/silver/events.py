@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import narwhals as nw
 from narwhals.typing import IntoLazyFrameT
 
-from medallion_assets.silver.columns import CLOCK, FIRST, FULL, INDEX, LOAD, OP, POS, SINCE, Op
+from medallion_assets.silver.columns import CLOCK, FIRST, FULL, INDEX, LOAD, OP, POS, SINCE, TIES, Op
 
 __all__ = ["Shape", "absences", "deduplicate", "differs", "erased", "ties", "winners"]
 
@@ -85,12 +85,12 @@ def _latest(rows: nw.LazyFrame[IntoLazyFrameT], by: Sequence[str]) -> nw.LazyFra
 
 
 def ties(events: nw.LazyFrame[IntoLazyFrameT], shape: Shape) -> nw.LazyFrame[IntoLazyFrameT]:
-    """Keys whose upserts differ at one place of the order: keys, then ``ties`` (events more than one)."""
+    """Keys whose upserts differ at one place of the order: keys, then TIES (events more than one)."""
     if not shape.order_by and shape.positional:
-        return events.select(*shape.keys, nw.lit(0).alias("ties")).filter(nw.col("ties") > 0)
+        return events.select(*shape.keys, nw.lit(0).alias(TIES)).filter(nw.col(TIES) > 0)
     place = (*shape.keys, CLOCK, *shape.order_by, *(() if shape.order_by else (LOAD,)))
-    upserts = events.filter(nw.col(OP) == int(Op.UPSERT)).group_by(*place).agg((nw.len() - 1).alias("ties"))
-    return upserts.filter(nw.col("ties") > 0).select(*shape.keys, "ties")
+    upserts = events.filter(nw.col(OP) == int(Op.UPSERT)).group_by(*place).agg((nw.len() - 1).alias(TIES))
+    return upserts.filter(nw.col(TIES) > 0).select(*shape.keys, TIES)
 
 
 def winners(events: nw.LazyFrame[IntoLazyFrameT], shape: Shape) -> nw.LazyFrame[IntoLazyFrameT]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import narwhals as nw
 import polars as pl
 
-from medallion_assets.silver.columns import CLOCK, FIRST, FULL, INDEX, KNOWN, LOAD, OP, POS, SINCE, Op
+from medallion_assets.silver.columns import CLOCK, FIRST, FULL, INDEX, KNOWN, LOAD, OP, POS, SINCE, TIES, Op
 from medallion_assets.silver.events import Shape, absences, deduplicate, erased, ties, winners
 from medallion_assets.silver.guard import SMALL, Hold, held_fulls, too_many
 from medallion_assets.silver.place import Live
@@ -89,7 +89,7 @@ def refine_keyed(
         duplicates=kept.height - told.events.height,
         filtered=rows.height - kept.height,
         absence_deletes=told.absences,
-        ties=int(tied["ties"].sum()),
+        ties=int(tied[TIES].sum()),
         tied=tuple(str(v) for v in tied.select(shape.keys).row(0)) if tied.height else (),
         held=held,
         incomplete=incomplete,

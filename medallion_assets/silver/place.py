@@ -12,7 +12,18 @@ from datetime import date, datetime
 import polars as pl
 
 from medallion_assets.lake.manifest import Pattern
-from medallion_assets.silver.columns import BRONZE_PART, CLOCK, FIRST, FULL, LOAD, RUN_DATE
+from medallion_assets.silver.columns import (
+    BASE,
+    BRONZE_PART,
+    CLOCK,
+    COMMIT,
+    FIRST,
+    FULL,
+    LOAD,
+    PART,
+    PARTITION,
+    RUN_DATE,
+)
 from medallion_assets.silver.text import midnight
 from medallion_assets.silver.types import TIMESTAMP
 
@@ -40,9 +51,9 @@ def ranked(loads: Sequence[Live]) -> tuple[Live, ...]:
 
 
 def parts(loads: Sequence[Live]) -> pl.DataFrame:
-    """One row per part, and per load (part 0): ``_commit``, ``_part``, LOAD, ``base`` (POS of its row 0), RUN_DATE,
+    """One row per part, and per load (part 0): COMMIT, PART, LOAD, BASE (POS of its row 0), RUN_DATE,
 
-    BRONZE_PART (``commit/part``) and ``partition``; sorted by ``base``.
+    BRONZE_PART (``commit/part``) and PARTITION; sorted by BASE.
     """
     rows: list[tuple[int, int, int, int, date, str, str]] = []
     base = 0
@@ -50,15 +61,15 @@ def parts(loads: Sequence[Live]) -> pl.DataFrame:
         for ordinal, height in ((0, 1), *load.parts):
             rows.append((load.n, ordinal, rank, base, load.run_date, f"{load.n}/{ordinal}", load.partition))
             base += height
-    types = {"_commit": pl.Int64, "_part": pl.Int64, LOAD: pl.Int64, "base": pl.Int64, RUN_DATE: pl.Date}
-    return pl.DataFrame(rows, schema={**types, BRONZE_PART: pl.String, "partition": pl.String}, orient="row")
+    types = {COMMIT: pl.Int64, PART: pl.Int64, LOAD: pl.Int64, BASE: pl.Int64, RUN_DATE: pl.Date}
+    return pl.DataFrame(rows, schema={**types, BRONZE_PART: pl.String, PARTITION: pl.String}, orient="row")
 
 
 def addresses(frame: pl.DataFrame, pos: str, places: pl.DataFrame) -> pl.DataFrame:
     """``frame`` in its order with the columns of ``parts`` (but LOAD) beside each row's place ``pos``."""
-    filled = places.filter(pl.col("base") < pl.col("base").shift(-1).fill_null(2**62)).drop(LOAD)
+    filled = places.filter(pl.col(BASE) < pl.col(BASE).shift(-1).fill_null(2**62)).drop(LOAD)
     numbered = frame.with_row_index("__row")
-    found = numbered.sort(pos).join_asof(filled, left_on=pos, right_on="base", coalesce=False)
+    found = numbered.sort(pos).join_asof(filled, left_on=pos, right_on=BASE, coalesce=False)
     return found.sort("__row").drop("__row")
 
 
