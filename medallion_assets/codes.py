@@ -169,4 +169,7 @@ CODES: dict[str, str] = {
     "CLI-007": "Not something to show",
     "CLI-008": "Dagster's webserver is not installed",
     "CLI-009": "Unexpected",
+    "CLI-010": "No such environment",
+    "CLI-011": "Intent that would not be read",
+    "CLI-012": "Port taken",
 }

@@ -63,12 +63,13 @@ class Project:
     def load(cls, root: Path, env: str | None = None, variables: Mapping[str, str] | None = None) -> "Project":
         """Read and check ``root``: platform.yaml, its overlay for ``env`` (or MEDALLION_ENV), ``intents/**/*.yaml``.
 
-        Raises InvalidProject with every problem of every file; ConfigError CLI-001 when there is no project.
+        Raises InvalidProject with every problem of every file; ConfigError CLI-001 when there is no project, CLI-004,
+        CLI-010, CLI-011.
         """
         variables = os.environ if variables is None else variables
         root = root.resolve()
         platform = _read_platform(root, env or variables.get("MEDALLION_ENV"))
-        files = {p.relative_to(root).as_posix(): _read(root, p) for p in sorted((root / "intents").rglob("*.yaml"))}
+        files = {p.relative_to(root).as_posix(): _read(root, p) for p in _intent_files(root)}
         if not files:
             raise ConfigError(
                 "CLI-001",
@@ -339,12 +340,32 @@ def _panics() -> type[BaseException]:
 def _read_platform(root: Path, env: str | None) -> Platform:
     file = root / "platform.yaml"
     overlay = root / f"platform.{env}.yaml"
-    return parse_platform(
+    platform = parse_platform(
         _read(root, file) if file.is_file() else None,
         _read(root, overlay) if env and overlay.is_file() else None,
         file.name,
         overlay.name,
     )
+    if env and not overlay.is_file() and env != platform.environment:
+        raise ConfigError(
+            "CLI-010",
+            f"There is no environment '{env}': {overlay.name} does not exist.",
+            where=str(root),
+            fix=f"write {overlay.name}, or leave --env and MEDALLION_ENV out for '{platform.environment}'.",
+        )
+    return platform
+
+
+def _intent_files(root: Path) -> list[Path]:
+    folder = root / "intents"
+    for file in sorted(folder.rglob("*.yml")):
+        raise ConfigError(
+            "CLI-011",
+            "An intent's file name ends in .yaml; this one would not be read.",
+            where=file.relative_to(root).as_posix(),
+            fix=f"rename it to {file.with_suffix('.yaml').name}.",
+        )
+    return sorted(folder.rglob("*.yaml"))
 
 
 def _read(root: Path, file: Path) -> str:

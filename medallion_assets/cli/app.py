@@ -11,13 +11,13 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ParamSpec
 
 import typer
 
-from medallion_assets.errors import CheckError, ConfigError, MedallionError
+from medallion_assets.errors import CheckError, ConfigError, InvalidProject, MedallionError
 
 if TYPE_CHECKING:
     from medallion_assets.project import Project
@@ -78,6 +78,9 @@ def _command(function: Callable[P, None]) -> Callable[P, None]:
             before = context.obj if isinstance(context, typer.Context) else None
             if kwargs["debug"] or (isinstance(before, _Options) and before.debug):
                 raise
+            if kwargs["as_json"] or (isinstance(before, _Options) and before.as_json):
+                problems = error.problems if isinstance(error, InvalidProject) else (error.problem,)
+                _document({"problems": [asdict(problem) for problem in problems]})
             _complain(str(error))
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
@@ -192,7 +195,10 @@ def run(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Load bronze and refine silver, dataset by dataset, dates in order."""
+    """Load bronze and refine silver, dataset by dataset, dates in order.
+
+    Without a date: the last whole partition (yesterday, for a daily one), or the current one of a source read now.
+    """
     options = _options(context, project, env, as_json, debug)
     from medallion_assets.cli.output import outcome_json, outcome_text
     from medallion_assets.cli.progress import Reporter
@@ -293,7 +299,6 @@ def ui(
     options.load()
     from medallion_assets.cli.ui import serve
 
-    _complain(f"Dagster on http://{host}:{port} (Ctrl-C to stop)")
     raise typer.Exit(serve(options.folder().resolve(), options.env, host, port))
 
 
@@ -323,6 +328,7 @@ def schema(
         _document(written)
     else:
         print("\n".join(written))
+        print("For an editor, first line of an intent: # yaml-language-server: $schema=../schemas/intent.schema.json")
 
 
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]

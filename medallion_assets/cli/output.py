@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from medallion_assets.cli.run import Outcome
 from medallion_assets.lake.results import CheckResult
 
-__all__ = ["Json", "check_json", "outcome_json", "outcome_text", "table"]
+__all__ = ["Json", "check_json", "check_text", "outcome_json", "outcome_text", "table"]
 
 Json = None | bool | int | float | str | Sequence["Json"] | dict[str, "Json"]
 _WIDEST = 60
@@ -41,7 +41,7 @@ def outcome_text(outcome: Outcome) -> str:
         for line in outcome.lines()
     ]
     blocks = [table(headers, rows, right=set(headers) - {"dataset"})] if rows else []
-    blocks += [_check_text(asset, check) for asset, check in outcome.failed_checks]
+    blocks += [check_text(asset, check) for asset, check in outcome.failed_checks]
     blocks += [
         f"{work.plan.name}: no file for {len(work.absent):,} of {len(work.absent) + len(work.partitions):,} partitions"
         f" ({_ends(work.absent)}); they were left out."
@@ -108,7 +108,8 @@ def check_json(check: CheckResult) -> dict[str, Json]:
     }
 
 
-def _check_text(asset: str, check: CheckResult) -> str:
+def check_text(asset: str, check: CheckResult) -> str:
+    """One line on a check that did not pass."""
     word = "FAILED" if check.severity == "error" else "Warning" if check.severity == "warn" else "Note"
     of = f" {check.partition}" if check.partition else ""
     return f"{word}  {asset}{of}  {check.name}: {check.summary}"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from medallion_assets.cli.commands import DatasetStatus, Shown, SilverStatus
-from medallion_assets.cli.output import Json, check_json, table
+from medallion_assets.cli.output import Json, check_json, check_text, table
 from medallion_assets.plan.explain import Section, describe, source_text
 from medallion_assets.plan.model import DatasetPlan
 from medallion_assets.project import Project
@@ -33,7 +33,11 @@ def validated_text(project: Project) -> str:
     silvers = sum(len(plan.silvers) for plan in project.plans)
     notes = [str(warning) for warning in project.warnings]
     notes += [f"{plan.name}: {said}" for plan in project.plans for said in (*plan.not_built, *plan.inactive)]
-    return "\n".join([*notes, f"{len(project.plans)} intents with {silvers} silver tables are valid."])
+    return "\n".join([*notes, f"Valid: {_count(len(project.plans), 'intent')}, {_count(silvers, 'silver table')}."])
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def validated_json(project: Project) -> Json:
@@ -90,13 +94,11 @@ def status_text(found: Sequence[DatasetStatus]) -> str:
     headers = ("dataset", "partitions", "first", "last", "rows", "quarantined", "checks", "state")
     rows = [row for one in found for row in _status_rows(one)]
     text = table(headers, rows, right=("partitions", "rows", "quarantined", "checks"))
-    failed = [
-        f"FAILED  {one.plan.name}{' ' + check.partition if check.partition else ''}  {check.name}: {check.summary}"
-        for one in found
-        for check in one.all_checks
-        if not check.passed
-    ]
-    return "\n".join([text, *failed])
+    judged = [(one.plan.name, check) for one in found for check in one.checks]
+    judged += [(silver.name, check) for one in found for silver in one.silvers for check in silver.checks]
+    failed = [check_text(asset, check) for asset, check in judged if not check.passed]
+    hint = [] if judged else ["Checks were not judged: --verify reads every part and judges them."]
+    return "\n".join([text, *failed, *hint])
 
 
 def _status_rows(one: DatasetStatus) -> Iterator[tuple[str, ...]]:

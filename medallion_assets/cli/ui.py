@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -36,7 +37,7 @@ def dagster_home(root: Path, variables: Mapping[str, str]) -> Path:
 
 
 def serve(root: Path, env: str | None, host: str, port: int) -> int:
-    """Run both until one ends or Ctrl-C. Returns the exit code. Raises ConfigError CLI-008."""
+    """Run both until one ends or Ctrl-C. Returns the exit code. Raises ConfigError CLI-008, CLI-012."""
     if find_spec("dagster_webserver") is None:
         raise ConfigError(
             "CLI-008",
@@ -44,6 +45,8 @@ def serve(root: Path, env: str | None, host: str, port: int) -> int:
             where="medallion ui",
             fix="install it: pip install 'medallion-assets[ui]'.",
         )
+    _refuse_taken(host, port)
+    print(f"Dagster on http://{host}:{port} (Ctrl-C to stop)", file=sys.stderr)
     variables = {**os.environ, "DAGSTER_HOME": str(dagster_home(root, os.environ)), "MEDALLION_PROJECT": str(root)}
     if env is not None:
         variables["MEDALLION_ENV"] = env
@@ -58,6 +61,18 @@ def serve(root: Path, env: str | None, host: str, port: int) -> int:
         return _first_end(children)
     finally:
         _stop(children)
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        raise ConfigError(
+            "CLI-012",
+            f"Nothing can listen on {host}:{port}: {error.strerror}.",
+            where="medallion ui",
+            fix=f"choose another port, like --port {port + 1}.",
+        ) from None
 
 
 def _first_end(children: Sequence["subprocess.Popen[bytes]"]) -> int:

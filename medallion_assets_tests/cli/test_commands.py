@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 from datetime import datetime, timezone
 
 import pytest
@@ -21,7 +22,7 @@ def steady(text: str) -> str:
 
 def test_validate_counts(lake: Lake) -> None:
     done = lake.run("validate")
-    assert (done.code, done.out, done.err) == (0, "2 intents with 2 silver tables are valid.\n", "")
+    assert (done.code, done.out, done.err) == (0, "Valid: 2 intents, 2 silver tables.\n", "")
 
 
 def test_validate_says_what_this_version_does_not_do(lake: Lake) -> None:
@@ -29,7 +30,7 @@ def test_validate_says_what_this_version_does_not_do(lake: Lake) -> None:
     assert lake.run("validate").out == (
         "geo.cities: Silver model `full_merge_dedupe` is not built in this version.\n"
         "geo.cities: `schedule` is accepted and not active in this version.\n"
-        "2 intents with 2 silver tables are valid.\n"
+        "Valid: 2 intents, 2 silver tables.\n"
     )
 
 
@@ -112,7 +113,8 @@ def test_schema_is_printed_or_written(lake: Lake) -> None:
     printed = json.loads(lake.run("schema").out)
     done = lake.run("schema", "--write")
     files = [lake.root / f"schemas/{name}.schema.json" for name in printed]
-    assert done.out == "".join(f"{file}\n" for file in files)
+    assert done.out.startswith("".join(f"{file}\n" for file in files))
+    assert "yaml-language-server: $schema=" in done.out
     assert [json.loads(file.read_text("utf-8")) for file in files] == list(printed.values())
     lake.write("plain", "a file")
     assert lake.run("-C", str(lake.root / "plain"), "schema", "--write").err.startswith("CLI-004  ")
@@ -386,3 +388,35 @@ def test_a_table_without_versions_has_no_as_of(lake: Lake) -> None:
     assert "keeps no versions" in lake.run("show", "silver/geo/cities", "--current").err
     lake.run("run", "orders", "--date", "2024-01-01")
     assert "is not a moment" in lake.run("show", "silver/shop/orders", "--as-of", "noon").err
+
+
+def test_an_error_is_a_document_for_programs(lake: Lake) -> None:
+    lake.write("intents/bad.yaml", "system: shop\ntable: bad\nsource: {type: fle}\nload: fll\n")
+    done = lake.run("validate", "--json")
+    problems = json.loads(done.out)["problems"]
+    assert [(p["code"], p["where"].split()[0]) for p in problems] == [
+        ("INT-004", "intents/bad.yaml:3:16"),
+        ("INT-004", "intents/bad.yaml:4:7"),
+    ]
+    assert done.code == 1
+
+
+def test_an_environment_that_nobody_defined_is_refused(lake: Lake) -> None:
+    done = lake.run("--env", "prodd", "validate")
+    assert (done.code, done.err.split("\n")[1]) == (
+        1,
+        "  There is no environment 'prodd': platform.prodd.yaml does not exist.",
+    )
+    assert done.err.startswith("CLI-010")
+
+
+def test_a_file_that_would_not_be_read_is_named(lake: Lake) -> None:
+    lake.write("intents/more.yml", "system: shop\ntable: more\n")
+    done = lake.run("validate")
+    assert (done.code, done.err.startswith("CLI-011  intents/more.yml")) == (1, True)
+
+
+def test_the_ui_says_that_its_port_is_taken(lake: Lake) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = lake.run("ui", "--port", str(taken.getsockname()[1]))
+    assert (done.code, done.err.startswith("CLI-012")) == (1, True)

@@ -1,5 +1,6 @@
 """The documentation is executed: its commands run, its intents validate, its list of errors is the list of errors."""
 
+import json
 import re
 import shlex
 import shutil
@@ -66,6 +67,23 @@ def test_every_command_runs(command: str, demo: Path) -> None:
 def test_every_intent_validates(page: str, text: str) -> None:
     (located,) = parse_project({f"intents/{page}.yaml": text}, Platform())
     assert located.intent.system == "retail"
+
+
+def test_the_project_of_the_readme_runs(tmp_path: Path) -> None:
+    """Its intent, its file and its command, in an empty folder."""
+    (tmp_path / "intents").mkdir()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "intents/orders.yaml").write_text(blocks("yaml")[0][1], "utf-8")
+    ((_, rows),) = blocks("csv data/orders_2026-11-20.csv")
+    (tmp_path / "data/orders_2026-11-20.csv").write_text(rows, "utf-8")
+    result = CliRunner().invoke(app, ["-C", str(tmp_path), "run", "--date", "2026-11-20"])
+    assert result.exit_code == 0, result.output
+    shown = CliRunner().invoke(app, ["-C", str(tmp_path), "show", "silver/retail/orders", "--json"])
+    rows_shown = json.loads(shown.output)["rows"]
+    assert [(row["order_id"], row["amount"], row["is_current"]) for row in rows_shown] == [
+        (1, "10.50", True),
+        (2, "7.25", True),
+    ]
 
 
 @pytest.mark.parametrize(("page", "text"), blocks("yaml platform"))
