@@ -31,6 +31,18 @@ def test_crlf_and_a_last_line_without_an_end(end: str) -> None:
     assert csv(f'a,b\r\n1,"x"\r\n2,y{end}').table == [("1", "x"), ("2", "y")]
 
 
+def test_a_cr_within_a_line_belongs_to_its_field() -> None:
+    assert csv("a,b\nx\r,y\n").table == [("x\r", "y")]
+    assert csv('a,b\r\nx\r,"y"\r\n').table == [("x\r", "y")]
+    assert csv('a,b\n"x\r",y\r\nz\r,w\n').table == [("x\r", "y"), ("z\r", "w")]
+
+
+def test_a_cr_within_a_line_belongs_to_its_field() -> None:
+    assert csv("a,b\nx\r,y\n").table == [("x\r", "y")]
+    assert csv('a,b\r\nx\r,"y"\r\n').table == [("x\r", "y")]
+    assert csv('a,b\n"x\r",y\r\nz\r,w\n').table == [("x\r", "y"), ("z\r", "w")]
+
+
 def test_a_header_alone_is_no_rows_with_columns() -> None:
     got = csv("a,b\n")
     assert (got.rows.columns, got.table) == (["a", "b"], [])
@@ -253,6 +265,21 @@ def _accounts_for_every_line(body: str, refused: list[tuple[int, str]], rows: li
         assert "\n".join(taken).rstrip("\r") == raw
     left = [row for row in standard.reader(io.StringIO("\n".join(kept), newline=""), strict=True) if row]
     assert [tuple(row) for row in left] == rows
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.text(st.sampled_from('a,"\n\r é'), max_size=30), st.integers(1, 3))
+@example('"e"a"e"\n', 1)
+@example('a,,""aa"\n"', 3)
+@example("a\r,b\n", 2)
+def test_polars_and_the_record_reader_agree(body: str, width: int) -> None:
+    """A comment sends the whole block to the record reader."""
+    header = ",".join(f"c{i}" for i in range(width)) + "\n"
+    fast, slow = csv(header + body, comment="#"), csv(header + "#\n" + body, comment="#")
+    assert fast.table == slow.table
+    assert [(r.reason, r.line + 1, r.raw, r.detail) for r in fast.refused] == [
+        (r.reason, r.line, r.raw, r.detail) for r in slow.refused
+    ]
 
 
 def test_bad_rows_among_many_good_ones_at_full_block_size() -> None:

@@ -21,6 +21,7 @@ __all__ = ["Counts", "scan"]
 _SMALL = 1 << 18
 """Up to here the regular expression is cheap, and NumPy need not be imported (58 ms)."""
 _NEWLINE = 10
+_CR = 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,12 @@ class Counts:
 def scan(piece: bytes, delimiter: bytes, quote: bytes | None) -> Counts | Literal["irregular", "open"]:
     """Counts of ``piece``, which starts at a record's start and ends with a newline; one byte each for the others.
 
+    ``irregular``: a quote or, outside quotes, a CR is out of place.
     ``open``: an odd number of quotes, so the last newline may lie inside a field.
     """
     if quote is None or quote not in piece:
+        if not _ends_lines(piece):
+            return "irregular"
         if len(piece) <= _SMALL:
             records = piece.count(b"\n")
             return Counts(records, piece.count(delimiter), records)
@@ -45,6 +49,11 @@ def scan(piece: bytes, delimiter: bytes, quote: bytes | None) -> Counts | Litera
     if len(piece) <= _SMALL:
         return _scan_small(piece, delimiter, quote)
     return _scan_masks(piece, delimiter, quote)
+
+
+def _ends_lines(text: bytes) -> bool:
+    """Whether every CR is part of a line end. Of another one RFC 4180 says nothing: it is text; Polars drops it."""
+    return b"\r" not in text or text.count(b"\r") == text.count(b"\r\n")
 
 
 def _scan_plain(piece: bytes, delimiter: bytes) -> Counts:
@@ -65,6 +74,8 @@ def _scan_small(piece: bytes, delimiter: bytes, quote: bytes) -> Counts | Litera
     rest = _regular_field(delimiter, quote).sub(b"", piece)
     if quote in rest:
         return "open" if rest.count(quote) % 2 else "irregular"
+    if not _ends_lines(rest):
+        return "irregular"
     return Counts(rest.count(b"\n"), rest.count(delimiter), piece.count(b"\n"))
 
 
@@ -85,7 +96,11 @@ def _scan_masks(piece: bytes, delimiter: bytes, quote: bytes) -> Counts | Litera
     before[0] |= np.uint64(1)
     after = separators | opening
     if b"\r" in piece:
-        after |= _bits(array, 13) & _earlier(newlines)
+        returns = _bits(array, _CR)
+        line_ends = returns & _earlier(newlines)
+        after |= line_ends
+        if (returns & outside & ~line_ends).any():
+            return "irregular"
     if (opening & ~before).any() or (closing & ~_earlier(after)).any():
         return "irregular"
     return Counts(
