@@ -37,12 +37,6 @@ def test_a_cr_within_a_line_belongs_to_its_field() -> None:
     assert csv('a,b\n"x\r",y\r\nz\r,w\n').table == [("x\r", "y"), ("z\r", "w")]
 
 
-def test_a_cr_within_a_line_belongs_to_its_field() -> None:
-    assert csv("a,b\nx\r,y\n").table == [("x\r", "y")]
-    assert csv('a,b\r\nx\r,"y"\r\n').table == [("x\r", "y")]
-    assert csv('a,b\n"x\r",y\r\nz\r,w\n').table == [("x\r", "y"), ("z\r", "w")]
-
-
 def test_a_header_alone_is_no_rows_with_columns() -> None:
     got = csv("a,b\n")
     assert (got.rows.columns, got.table) == (["a", "b"], [])
