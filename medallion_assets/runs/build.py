@@ -42,6 +42,7 @@ from medallion_assets.silver.keyed import Outcome, Rules, refine_keyed
 from medallion_assets.silver.place import addresses
 from medallion_assets.silver.slices import Slice, slices
 from medallion_assets.silver.snapshot import copies
+from medallion_assets.silver.text import as_text
 
 __all__ = ["Built", "build"]
 
@@ -138,7 +139,7 @@ def _judged(rows: pl.DataFrame, checks: Sequence[CheckPlan]) -> tuple[pl.DataFra
         column = _looked_at(check)[0]
         told = told.with_columns(
             pl.when(first).then(pl.lit(f"{check.name}:{column}")).otherwise(FAULT).alias(FAULT),
-            pl.when(first).then(pl.col(column).cast(pl.String, strict=False)).otherwise(VALUE).alias(VALUE),
+            pl.when(first).then(as_text(pl.col(column), rows.schema[column])).otherwise(VALUE).alias(VALUE),
         )
     return told, counts
 

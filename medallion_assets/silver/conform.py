@@ -21,6 +21,7 @@ from medallion_assets.silver.text import (
     midnight,
     normalized,
     prints_back,
+    utf8,
 )
 from medallion_assets.silver.types import TIMESTAMP
 
@@ -165,6 +166,8 @@ class _Cell:
     """As text."""
     misfit: pl.Expr
     """Something was there and is not a value of the type; for keys and order_by also: not exactly."""
+    fallible: bool = False
+    """There may be misfits: not where text stays text, nor in a column whose type was learned from its values."""
 
 
 def _cell(
@@ -177,12 +180,16 @@ def _cell(
     bronze = schema[source]
     given = _normal(_column(source), bronze, contract)
     value, text = _read(given, bronze, named, dtype, contract.timezone)
-    present = given.is_not_null() if text is None else (text.is_not_null() & ((text != "") | (dtype == pl.String)))
+    present = given.is_not_null()
+    if text is not None:
+        # Bytes that are no text are something, though no text says what.
+        present = present & ((text != "") | (dtype == pl.String)).fill_null(value=True)
     misfit = present & value.is_null()
     if exact and text is not None and named.type is not None and dtype != pl.String:
         misfit = misfit | (present & ~prints_back(text, value, dtype, named.format)).fill_null(value=False)
-    raw = as_text(given, bronze) if text is None else text
-    return _Cell(_default(value, named, dtype), raw, misfit)
+    raw = as_text(given, bronze) if text is None or isinstance(bronze, pl.Binary) else text
+    fallible = (named.type or "string") != "string" or isinstance(bronze, pl.Binary)
+    return _Cell(_default(value, named, dtype), raw, misfit, fallible=fallible)
 
 
 def _normal(column: pl.Expr, bronze: pl.DataType, contract: Contract) -> pl.Expr:
@@ -214,7 +221,7 @@ def _read(
     direct = None if textual else _direct(given, bronze, dtype, timezone)
     if direct is not None and named.type not in ("time", "json", *UNSIGNED):
         return direct, None
-    text = given if textual else as_text(given, bronze)
+    text = given if textual else utf8(given) if isinstance(bronze, pl.Binary) else as_text(given, bronze)
     sql = named.type or _sql(dtype)
     return from_text(text, sql, dtype, named.format, timezone), text
 
@@ -242,7 +249,8 @@ def _direct(  # noqa: PLR0911 - one line for each pair of types
     if bronze.is_integer() and dtype.is_float():
         return pl.when(given.cast(dtype).cast(pl.Int128) == given.cast(pl.Int128)).then(given.cast(dtype))
     if bronze.is_float() and dtype.is_float():
-        return given.cast(dtype, strict=False)
+        # Exactly, or not a number; NaN equals NaN.
+        return pl.when(given.cast(dtype).cast(pl.Float64) == given.cast(pl.Float64)).then(given.cast(dtype))
     if bronze.is_float() and dtype.is_integer():
         return pl.when(given == given.floor()).then(given.cast(dtype, strict=False))
     return None
@@ -250,6 +258,8 @@ def _direct(  # noqa: PLR0911 - one line for each pair of types
 
 def _moment(given: pl.Expr, bronze: pl.Datetime, dtype: pl.DataType, timezone: str) -> pl.Expr | None:
     if dtype == TIMESTAMP:
+        if bronze.time_unit == "ns":
+            given = pl.when(given.dt.nanosecond() % 1_000 == 0).then(given)
         if bronze.time_zone is None:
             return instant(given, timezone)
         return given.dt.convert_time_zone("UTC").cast(TIMESTAMP)
@@ -300,10 +310,11 @@ def _faults(
     for name in contract.order_by:
         yield cells[name].misfit, f"uncastable:{name}", cells[name].raw
         yield cells[name].value.is_null(), f"null_order_by:{name}", cells[name].raw
-    for named in contract.named:
-        if named.name in cells and named.name not in contract.keys and named.name not in contract.order_by:
-            cell = cells[named.name]
-            if named.type is not None and named.type != "string":
-                yield (op == Op.UPSERT) & cell.misfit, f"uncastable:{named.name}", cell.raw
-            if not named.nullable:
-                yield (op == Op.UPSERT) & cell.value.is_null(), f"null_value:{named.name}", cell.raw
+    upsert = op == Op.UPSERT
+    for name in dict.fromkeys((*(n.name for n in contract.named), *cells)):
+        if name in cells and name not in contract.keys and name not in contract.order_by:
+            cell = cells[name]
+            if cell.fallible:
+                yield upsert & cell.misfit, f"uncastable:{name}", cell.raw
+            if not contract.of(name).nullable:
+                yield upsert & cell.value.is_null(), f"null_value:{name}", cell.raw

@@ -1,6 +1,7 @@
 """Text and back: expressions that read values of one type from another and give null where nothing fits exactly."""
 
 import polars as pl
+from polars.datatypes import DataTypeClass
 
 from medallion_assets.silver.types import EXACT_DIGITS, TIMESTAMP
 
@@ -8,12 +9,14 @@ __all__ = [
     "LEARNED",
     "UNSIGNED",
     "as_text",
+    "clock",
     "from_text",
     "instant",
     "midnight",
     "normalized",
     "prints_back",
     "readable_time",
+    "utf8",
 ]
 
 # [0-9], not \d: that also means the digits of other scripts, and takes a hundred times as long to compile.
@@ -24,6 +27,9 @@ _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 LEARNED = "number"
 UNSIGNED = {"uint8": pl.UInt8(), "uint16": pl.UInt16(), "uint32": pl.UInt32(), "uint64": pl.UInt64()}
 """Kept in wider signed columns, but no value may need the sign or the width."""
+_EXACT: dict[type[pl.DataType], int] = {pl.Float32: 2**24, pl.Float64: 2**53}
+"""Below, every whole number is a float."""
+_SINGLE_DIGITS = 6
 _NUMBER = r"^[+-]?[0-9]+(\.[0-9]*)?$"
 
 
@@ -35,15 +41,83 @@ def normalized(column: pl.Expr, *, trim: bool, empty_as_null: bool, null_values:
 
 
 def as_text(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """Values of a typed source as text: nested ones as JSON, times in ISO 8601, null as null."""
+    """Values of a typed source as text: nested ones as JSON, times in ISO 8601, null as null.
+
+    Bytes that are no UTF-8 as hexadecimal digits, which tells a reader what was there: never what a cell holds.
+    """
     if dtype.is_nested():
-        value = pl.struct(column.alias("v")).struct.json_encode().str.strip_prefix('{"v":').str.strip_suffix("}")
+        value = (
+            pl.struct(_plain(column, dtype).alias("v"))
+            .struct.json_encode()
+            .str.strip_prefix('{"v":')
+            .str.strip_suffix("}")
+        )
         return pl.when(column.is_not_null()).then(value)
     if isinstance(dtype, pl.Binary):
-        return column.cast(pl.String, strict=False)
+        return pl.coalesce(utf8(column), column.bin.encode("hex"))
+    if isinstance(dtype, pl.Time):
+        return clock(column)
+    if isinstance(dtype, pl.Duration):
+        return column.dt.to_string("iso")
     if isinstance(dtype, pl.Datetime):
         return column.dt.to_string("iso:strict")
     return column.cast(pl.String)
+
+
+def _plain(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Nested values as JSON can write them: bytes as hexadecimal digits, which no two different ones share."""
+    if isinstance(dtype, pl.Binary):
+        return column.bin.encode("hex")
+    if isinstance(dtype, pl.List) and _holds_bytes(dtype):
+        return column.list.eval(_plain(pl.element(), _inner(dtype)))
+    if isinstance(dtype, pl.Array) and _holds_bytes(dtype):
+        return column.arr.to_list().list.eval(_plain(pl.element(), _inner(dtype)))
+    if isinstance(dtype, pl.Struct) and _holds_bytes(dtype):
+        parts = [_plain(column.struct.field(f.name), _made(f.dtype)).alias(f.name) for f in dtype.fields]
+        return pl.when(column.is_not_null()).then(pl.struct(parts))
+    return column
+
+
+def _holds_bytes(dtype: pl.DataType) -> bool:
+    if isinstance(dtype, pl.Struct):
+        return any(_holds_bytes(_made(f.dtype)) for f in dtype.fields)
+    return _holds_bytes(_inner(dtype)) if isinstance(dtype, pl.List | pl.Array) else isinstance(dtype, pl.Binary)
+
+
+def _inner(dtype: pl.List | pl.Array) -> pl.DataType:
+    return _made(dtype.inner)
+
+
+def _made(dtype: pl.DataType | DataTypeClass) -> pl.DataType:
+    return dtype if isinstance(dtype, pl.DataType) else dtype()
+
+
+def utf8(column: pl.Expr) -> pl.Expr:
+    """Bytes as text; null where they are not UTF-8."""
+    return column.map_batches(_utf8, return_dtype=pl.String(), is_elementwise=True)
+
+
+def _utf8(values: pl.Series) -> pl.Series:
+    try:
+        told: pl.Series = values.cast(pl.String)
+    except pl.exceptions.ComputeError:  # one of them is not: find which
+        return pl.Series(values.name, [_decoded(v) for v in values], pl.String)
+    return told
+
+
+def _decoded(value: bytes | None) -> str | None:
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def clock(column: pl.Expr) -> pl.Expr:
+    """Times of day as ``HH:MM:SS``, with six digits of a second where there is a part of one, with nine if need be."""
+    part = column.dt.nanosecond()
+    micro, nano = column.dt.to_string("%H:%M:%S%.6f"), column.dt.to_string("%H:%M:%S%.9f")
+    exact = pl.when(part % 1_000 == 0).then(micro).otherwise(nano)
+    return pl.when(part == 0).then(column.dt.to_string("%H:%M:%S")).otherwise(exact)
 
 
 def midnight(column: pl.Expr, timezone: str) -> pl.Expr:
@@ -93,7 +167,7 @@ def from_text(  # noqa: PLR0911 - one line for each type
     if sql == "json":
         return pl.when(value.str.json_path_match("$").is_not_null() | (value == "null")).then(value)
     if sql == "time":
-        return value.str.to_time("%H:%M:%S%.f" if format_ is None else format_, strict=False).cast(pl.String)
+        return clock(value.str.to_time("%H:%M:%S%.f" if format_ is None else format_, strict=False))
     if sql == "date":
         shaped = pl.when(value.str.contains(_DATE)).then(value) if format_ is None else value
         return shaped.str.to_date(format_ or "%Y-%m-%d", strict=False)
@@ -120,19 +194,37 @@ def _number(value: pl.Expr, sql: str, dtype: pl.DataType) -> pl.Expr:
         digits = value.str.extract(r"\.([0-9]*?)0*$", 1).str.len_bytes().fill_null(0)
         plain = pl.when(value.str.contains(_NUMBER) & (digits <= dtype.scale)).then(value)
         return plain.str.strip_prefix("+").cast(dtype, strict=False)
+    if dtype.is_float() and sql != LEARNED:
+        return _float(value, dtype)
     return value.cast(UNSIGNED.get(sql, dtype), strict=False).cast(dtype)
+
+
+def _float(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """The nearest float; null where it would be infinite, zero or another whole number than the text."""
+    near = value.cast(dtype, strict=False)
+    spelled = value.str.contains("[iI]")
+    overflow = near.is_infinite() & ~spelled
+    underflow = (near == 0) & value.str.contains(r"^[^eE]*[1-9]")
+    whole = value.str.extract(r"^\+?(-?[0-9]+)(?:\.0*)?$", 1)
+    moved = whole.is_not_null() & (near.abs() >= _EXACT[type(dtype)]) & _unequal(whole, near)
+    return pl.when((overflow | underflow | moved).not_()).then(near)
+
+
+def _unequal(whole: pl.Expr, near: pl.Expr) -> pl.Expr:
+    # Beyond 38 digits nobody compares: taken as another number.
+    return whole.cast(pl.Int128, strict=False).ne_missing(near.cast(pl.Int128, strict=False)) | (near.abs() > 1e38)
 
 
 def prints_back(text: pl.Expr, value: pl.Expr, dtype: pl.DataType, format_: str | None) -> pl.Expr:
     """Whether a value read from text still says all that the text said; for keys and order_by.
 
-    Numbers: the same digits, but for zeros at the end of a fraction; doubles: at most 15 digits. Dates with a format:
-    the same text. Times: every instant to the microsecond (what ``from_text`` accepts).
+    Numbers: the same digits, but for zeros at the end of a fraction; doubles: at most 15 digits, single floats 6. Dates
+    with a format: the same text. Times: every instant to the microsecond (what ``from_text`` accepts).
     """
     if isinstance(dtype, pl.Decimal):
         return _bare(text) == _bare(value.cast(pl.String))
     if dtype.is_float():
-        return text.str.count_matches("[0-9]") <= EXACT_DIGITS
+        return text.str.count_matches("[0-9]") <= (_SINGLE_DIGITS if isinstance(dtype, pl.Float32) else EXACT_DIGITS)
     if dtype.is_integer() or isinstance(dtype, pl.Boolean):
         return text == value.cast(pl.String)
     if isinstance(dtype, pl.Date) and format_ is not None:

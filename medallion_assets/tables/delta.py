@@ -19,6 +19,7 @@ import polars as pl
 from medallion_assets.errors import Conflict, StorageError
 from medallion_assets.lake.ports import TableState
 from medallion_assets.lake.results import Held
+from medallion_assets.silver.text import clock
 
 if TYPE_CHECKING:
     import deltalake
@@ -201,11 +202,13 @@ def _storable(name: str, dtype: pl.DataType) -> pl.Expr:
     column = pl.col(name)
     wider: dict[type[pl.DataType], pl.DataType] = {
         pl.UInt8: pl.Int16(), pl.UInt16: pl.Int32(), pl.UInt32: pl.Int64(), pl.UInt64: pl.Decimal(20, 0),
-        pl.Time: pl.String(), pl.Null: pl.String(), pl.Duration: pl.Int64(),
+        pl.Null: pl.String(), pl.Duration: pl.Int64(),
     }  # fmt: skip
     kind = type(dtype)
     if kind in wider:
         return column.cast(wider[kind])
+    if isinstance(dtype, pl.Time):
+        return clock(column).alias(name)
     if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
         return column.dt.convert_time_zone("UTC").cast(pl.Datetime("us", "UTC"))
     return column

@@ -1,6 +1,6 @@
 """Reading values from text and other types: what fits, what does not, and in which zone."""
 
-from datetime import date, datetime, timezone
+from datetime import date, datetime, time, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from medallion_assets.silver.conform import Contract, Named, Spelling, conform
-from medallion_assets.silver.text import from_text, readable_time
+from medallion_assets.silver.text import as_text, from_text, readable_time
 from medallion_assets.silver.types import TIMESTAMP, sql_type
 
 
@@ -35,7 +35,11 @@ def utc(*parts: int) -> datetime:
         ("timestamp",
          ["2024-01-01", "2024-01-01T10:00", "2024-01-01 10:00:00.5Z", "2024-01-01T10:00:00+02:00", "10:00"],
          [utc(2024, 1, 1), utc(2024, 1, 1, 10), utc(2024, 1, 1, 10, 0, 0, 500000), utc(2024, 1, 1, 8), None]),
-        ("time", ["10:00:00", "25:00:00"], ["10:00:00", None]),
+        ("float64", ["1e400", "1e-400", "0e5", "inf", "9007199254740993", "9007199254740992", "-9007199254740993.00"],
+         [None, None, 0.0, float("inf"), None, 2.0**53, None]),
+        ("float32", ["0.5", "16777217", "16777216.0", "1e39", "1e-60"], [0.5, None, 2.0**24, None, None]),
+        ("time", ["10:00:00", "25:00:00", "10:00:00.5", "10:00:00.000004", "10:00:00.000000001"],
+         ["10:00:00", None, "10:00:00.500000", "10:00:00.000004", "10:00:00.000000001"]),
         ("json", ['{"a": 1}', "null", "{", '"x"'], ['{"a": 1}', "null", None, '"x"']),
         ("binary", ["ü"], ["ü".encode()]),
     ],
@@ -61,7 +65,9 @@ def test_naive_times_are_local_also_where_clocks_change() -> None:
     assert frame.schema["c"] == TIMESTAMP
 
 
-def faults(values: list[Any], named: Named, *, key: bool = True, dtype: pl.DataType | None = None) -> list[str | None]:
+def faults(
+    values: list[Any] | pl.Series, named: Named, *, key: bool = True, dtype: pl.DataType | None = None
+) -> list[str | None]:
     frame = pl.DataFrame({"c": pl.Series(values, dtype=dtype or pl.String())}).with_columns(
         pl.lit(0).alias("__pos"), pl.lit(0).alias("__load")
     )
@@ -80,6 +86,7 @@ BAD = "uncastable"
         (Named("c", "int64"), ["7", "007", "+7", "-0", None, ""], [None, BAD, BAD, BAD, "null_key", "null_key"]),
         (Named("c", "decimal(9,2)"), ["1.5", "1.50", "1", "01.5"], [None, None, None, BAD]),
         (Named("c", "float64"), ["0.1", "0.12345678901234567"], [None, BAD]),
+        (Named("c", "float32"), ["0.1", "0.1234567"], [None, BAD]),
         (Named("c", "boolean"), ["true", "yes"], [None, BAD]),
         (Named("c", "date", format="%b %d %Y"), ["Jun 02 1998", "Jun 2 1998"], [None, BAD]),
         (Named("c", "timestamp"), ["2024-01-01 10:00:00.123456", "2024-01-01 10:00:00.1234567"], [None, BAD]),
@@ -103,7 +110,36 @@ def test_a_key_must_print_back_the_same(named: Named, values: list[Any], expecte
         ("boolean", pl.Series([1, 0, 2]), [None, None, BAD]),
         ("timestamp", pl.Series([date(2024, 1, 1)]), [None]),
         ("string", pl.Series([[1], [2]]), [None, None]),
+        ("timestamp", pl.Series([1000, 1001, 2500]).cast(pl.Datetime("ns")), [None, BAD, BAD]),
+        ("timestamp", pl.Series([1000, 1001]).cast(pl.Datetime("ns", "Europe/Berlin")), [None, BAD]),
+        (
+            "float32",
+            pl.Series([0.5, 0.1, 16777217.0, 1e300, float("nan"), float("inf")]),
+            [None, BAD, BAD, BAD, None, None],
+        ),
+        ("string", pl.Series([b"ab", b"\xff\x00", None]), [None, BAD, None]),
+        ("int32", pl.Series([b"7", b"\xff", b""]), [None, BAD, None]),
     ],
 )
 def test_typed_values_fit_or_go_to_quarantine(sql: str, series: pl.Series, expected: list[Any]) -> None:
-    assert faults(series.to_list(), Named("c", sql), key=False, dtype=series.dtype) == expected
+    assert faults(series, Named("c", sql), key=False, dtype=series.dtype) == expected
+
+
+@pytest.mark.parametrize(
+    ("series", "expected"),
+    [
+        (pl.Series([1, 1_000, 0, 3_723_000_004_000, 3_723_500_000_000, None]).cast(pl.Time),
+         ["00:00:00.000000001", "00:00:00.000001", "00:00:00", "01:02:03.000004", "01:02:03.500000", None]),
+        (pl.Series([0, 1, -5, 10**18, None]).cast(pl.Duration("ns")),
+         ["PT0S", "PT0.000000001S", "-PT0.000000005S", "P11574DT1H46M40S", None]),
+        (pl.Series([b"ab", b"\xff\x00", b"", None]), ["ab", "ff00", "", None]),
+        (pl.Series([{"b": b"\xff", "n": 1}, {"b": None, "n": 2}, None]),
+         ['{"b":"ff","n":1}', '{"b":null,"n":2}', None]),
+        (pl.Series([[{"b": [b"a", None]}, None], [], None]), ['[{"b":["61",null]},null]', "[]", None]),
+        (pl.Series([[b"a", b"b"], None], dtype=pl.Array(pl.Binary, 2)), ['["61","62"]', None]),
+        (pl.Series([{"t": time(1, 2, 3, 4)}]), ['{"t":"01:02:03.000004"}']),
+    ],
+)  # fmt: skip
+def test_typed_values_as_text_keep_all_that_they_say(series: pl.Series, expected: list[Any]) -> None:
+    told = series.alias("c").to_frame().lazy().select(c=as_text(pl.col("c"), series.dtype)).collect()
+    assert told["c"].to_list() == expected

@@ -140,7 +140,7 @@ def test_every_type_is_kept_or_widened_without_loss(tmp_path: Path) -> None:
     table.replace(rows, state(1))
     expected = rows.with_columns(
         pl.col("id").cast(pl.Int64), pl.col("u8").cast(pl.Int16), pl.col("u64").cast(pl.Decimal(20, 0)),
-        pl.col("at").cast(pl.String), pl.col("took").cast(pl.Int64), pl.col("nothing").cast(pl.String),
+        pl.Series("at", ["01:02:03.000004", None]), pl.col("took").cast(pl.Int64), pl.col("nothing").cast(pl.String),
         pl.col("ns").dt.convert_time_zone("UTC").cast(pl.Datetime("us", "UTC")),
     )  # fmt: skip
     assert_frame_equal(held_by(table), expected)
