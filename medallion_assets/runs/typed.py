@@ -23,10 +23,12 @@ from medallion_assets.silver.columns import (
     LOAD,
     LOAD_DATE,
     PART,
+    PARTITION,
     POS,
     RESERVED,
     RUN_DATE,
     TO,
+    VALUE,
 )
 from medallion_assets.silver.conform import (
     Codes,
@@ -40,7 +42,7 @@ from medallion_assets.silver.conform import (
     sources,
 )
 from medallion_assets.silver.learn import seen
-from medallion_assets.silver.place import Live, clocked, parts, ranked
+from medallion_assets.silver.place import Live, addresses, clocked, parts, ranked
 from medallion_assets.silver.slices import slices
 from medallion_assets.silver.types import TIMESTAMP, Seen, join, resolve, sql_type
 
@@ -48,7 +50,10 @@ __all__ = ["Typed", "read_typed"]
 
 _OWN = (FROM, TO, IS_CURRENT, IS_DELETED, DELETED_AT, LOAD_DATE, RUN_DATE)
 """Columns that models add, which a table may be partitioned by."""
+_TEXT = "text"
 _FEW = 50
+_SHOWN = 80
+"""Characters of a value in a message."""
 _SAMPLE = 2_000
 """Rows that may show that a column is text, before all of them are looked at."""
 
@@ -106,7 +111,7 @@ def read_typed(
     whole = clocked(pl.concat(frames).sort(POS), loads, clock, types[clock] if clock else pl.Null(), contract.timezone)
     rows = engine.collect(whole)
     if plan.schema_mode == "strict":
-        _refuse_misfits(rows)
+        _refuse_misfits(rows, plan, places)
     return Typed(rows, columns, loads, places)
 
 
@@ -224,18 +229,27 @@ def _refuse_strangers(groups: Sequence[_Group], contract: Contract, plan: Datase
             which = f"has {', '.join(new)} that `columns` does not name" if new else f"lacks {', '.join(absent)}"
             raise CheckError(
                 "CHK-012", f"Partition {group.loads[0].partition} {which}, and schema_mode is strict.",
-                where=plan.name, fix="change `columns`, or set schema_mode: lenient.",
+                where=_place(plan, group.loads[0].partition), fix="change `columns`, or set schema_mode: lenient.",
             )  # fmt: skip
 
 
-def _refuse_misfits(rows: pl.DataFrame) -> None:
+def _refuse_misfits(rows: pl.DataFrame, plan: DatasetPlan, places: pl.DataFrame) -> None:
     bad = rows.filter(pl.col(FAULT).str.starts_with("uncastable:") | pl.col(FAULT).str.starts_with("null_value:"))
     if bad.height:
-        column = str(bad[FAULT][0]).partition(":")[2]
+        first = addresses(bad.select(FAULT, VALUE, POS).head(1), POS, places).row(0, named=True)
+        column, value = str(first[FAULT]).partition(":")[2], first[VALUE]
+        shown = "nothing" if value is None else f"`{str(value)[:_SHOWN]}`"
+        address = f"commit {first[COMMIT]}, part {first[PART]}, row {first[POS] - first[BASE]}"
         raise CheckError(
-            "CHK-012", f"{bad.height:,} rows do not fit `columns`, first in {column}, and schema_mode is strict.",
+            "CHK-012",
+            f"{bad.height:,} rows do not fit `columns`, and schema_mode is strict; the first has {shown} in {column}.",
+            where=f"{_place(plan, str(first[PARTITION]))} ({address})",
             fix="correct the source or `columns`, or set schema_mode: lenient.",
-        )  # fmt: skip
+        )
+
+
+def _place(plan: DatasetPlan, partition: str) -> str:
+    return f"{plan.file}:{plan.line}  {plan.name} {partition}"
 
 
 def _types(
@@ -274,26 +288,51 @@ def _learn(
 
 
 def _refuse_mixture(name: str, groups: Sequence[_Group], contract: Contract, engine: Engine) -> None:
-    """CHK-011 when a key or order_by is text in some loads and not in others: one of them would sort as the other."""
-    kinds: dict[bool, str] = {}
+    """CHK-011 when a key or order_by that became text is not text in every load: 10 would sort before 9, and 1 and 1.0
+
+    would be two keys.
+    """
+    kinds: dict[str, str] = {}
     for group in groups:
-        column = learnable(group.schema, contract, [name])
-        if not column:
-            continue
-        # The first rows of a load mostly show that it is text; the others are looked at whole.
-        sample = engine.collect(group.frame.filter(pl.col("_row") < _FEW).select("_commit", column[name]))
-        heads = {n: rows[name] for (n,), rows in sample.partition_by("_commit", as_dict=True).items()}
-        for load in group.loads:
-            told = seen(heads[load.n]) if load.n in heads else Seen()
-            if not told.text and load.rows > _FEW:
-                told = seen(engine.collect(group.frame.filter(pl.col("_commit") == load.n).select(column[name]))[name])
+        for load, told in _load_by_load(name, group, contract, engine):
             if told != Seen():
-                kinds[resolve(told) == pl.String] = load.partition
-    if len(kinds) == 2:
-        raise CheckError(
-            "CHK-011", f"{name!r} is text in partition {kinds[True]} and not in {kinds[False]}.",
-            fix=f"say what it is: `columns: {{{name}: string}}`.",
-        )  # fmt: skip
+                kinds.setdefault(_kind(resolve(told, key=name in contract.keys)), load.partition)
+    if kinds.keys() <= {_TEXT}:
+        return
+    # Text and something else says most; without text any two of them made it.
+    shown = sorted(kinds.items(), key=lambda kind: kind[0] != _TEXT)[:2]
+    raise CheckError(
+        "CHK-011",
+        f"{name!r} is {' and '.join(f'{kind} in partition {partition}' for kind, partition in shown)}.",
+        fix=f"say what it is: `columns: {{{name}: string}}`.",
+    )
+
+
+def _load_by_load(name: str, group: _Group, contract: Contract, engine: Engine) -> Iterator[tuple[Live, Seen]]:
+    column = learnable(group.schema, contract, [name])
+    if not column:
+        return
+    value = column[name].alias(VALUE)
+    # The first rows of a load mostly show that it is text; the others are looked at whole.
+    sample = engine.collect(group.frame.filter(pl.col("_row") < _FEW).select("_commit", value))
+    heads = {n: rows[VALUE] for (n,), rows in sample.partition_by("_commit", as_dict=True).items()}
+    for load in group.loads:
+        told = seen(heads[load.n]) if load.n in heads else Seen()
+        if not told.text and load.rows > _FEW:
+            told = seen(engine.collect(group.frame.filter(pl.col("_commit") == load.n).select(value))[VALUE])
+        yield load, told
+
+
+def _kind(dtype: pl.DataType) -> str:
+    if isinstance(dtype, pl.Decimal):
+        return f"a decimal with {dtype.scale} digits after the point" if dtype.scale else "a long whole number"
+    if isinstance(dtype, pl.Datetime):
+        return "a time"
+    kinds: dict[type[pl.DataType], str] = {
+        pl.Boolean: "true or false", pl.Int64: "a whole number", pl.Float64: "a float", pl.Date: "a date",
+        pl.Binary: "bytes",
+    }  # fmt: skip
+    return kinds.get(type(dtype), _TEXT)
 
 
 def _require_time(loads: Sequence[Live], contract: Contract, types: Mapping[str, pl.DataType]) -> None:
