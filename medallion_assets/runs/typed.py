@@ -103,7 +103,8 @@ def read_typed(
     _require_spoken_of(columns, silver)
     if plan.schema_mode == "strict":
         _refuse_strangers(groups, contract, plan)
-    types = _types(groups, contract, wanted, engine)
+    timed = (*silver.order_by, *(s.column for s in slices(silver.partition_by) if s.part))
+    types = _types(groups, contract, wanted, engine, timed)
     places = parts(loads)
     _require_time(loads, contract, types)
     frames = [_conformed(group, contract, types, places) for group in groups]
@@ -169,6 +170,8 @@ def _columns(groups: Sequence[_Group], contract: Contract, plan: DatasetPlan, si
     if silver.attributes:
         return tuple(dict.fromkeys((*silver.keys, *silver.order_by, *silver.attributes)))
     found = dict.fromkeys(name for group in groups for name in sources(list(group.schema), contract))
+    if _blank(groups):
+        found = dict.fromkeys(name for names in _spoken(silver).values() for name in names if name not in _OWN)
     named = dict.fromkeys(c.name for c in plan.columns)
     spent = set(silver.exclude) | _spent(groups, contract)
     must = dict.fromkeys((*silver.keys, *silver.order_by))
@@ -192,6 +195,8 @@ def _refuse_internal(wanted: Sequence[str], silver: SilverPlan) -> None:
 
 
 def _require(wanted: Sequence[str], groups: Sequence[_Group], contract: Contract, silver: SilverPlan) -> None:
+    if _blank(groups):
+        return
     found = {name for group in groups for name in sources(list(group.schema), contract)}
     optional = {n.name for n in contract.named}
     for name in wanted:
@@ -205,12 +210,7 @@ def _require(wanted: Sequence[str], groups: Sequence[_Group], contract: Contract
 
 def _require_spoken_of(columns: Sequence[str], silver: SilverPlan) -> None:
     """Columns that the model is told about must be in the table."""
-    supplied = () if isinstance(silver.ignore_nulls, bool) else silver.ignore_nulls
-    spoken = {
-        "track": silver.track, "track_except": silver.track_except, "ignore_nulls": supplied,
-        "partition_by": tuple(s.column for s in slices(silver.partition_by)),
-    }  # fmt: skip
-    for key, names in spoken.items():
+    for key, names in _spoken(silver).items():
         missing = [n for n in names if n not in columns and n not in _OWN]
         if missing:
             raise StorageError(
@@ -219,13 +219,28 @@ def _require_spoken_of(columns: Sequence[str], silver: SilverPlan) -> None:
             )  # fmt: skip
 
 
+def _spoken(silver: SilverPlan) -> dict[str, tuple[str, ...]]:
+    """The columns that a model is told about, by the key of the intent that names them."""
+    return {
+        "track": silver.track,
+        "track_except": silver.track_except,
+        "ignore_nulls": () if isinstance(silver.ignore_nulls, bool) else silver.ignore_nulls,
+        "partition_by": tuple(s.column for s in slices(silver.partition_by)),
+    }
+
+
+def _blank(groups: Sequence[_Group]) -> bool:
+    """No load has a column, thus none a row (an empty JSON list): the table has the columns that the intent names."""
+    return not any(group.schema for group in groups)
+
+
 def _refuse_strangers(groups: Sequence[_Group], contract: Contract, plan: DatasetPlan) -> None:
     names = [n.name for n in contract.named]
     for group in groups:
         found = sources(list(group.schema), contract)
         new = [n for n in found if n not in names and n not in _spent(groups, contract)]
         absent = [n for n in names if n not in found]
-        if names and (new or absent):
+        if found and names and (new or absent):
             which = f"has {', '.join(new)} that `columns` does not name" if new else f"lacks {', '.join(absent)}"
             raise CheckError(
                 "CHK-012", f"Partition {group.loads[0].partition} {which}, and schema_mode is strict.",
@@ -253,8 +268,9 @@ def _place(plan: DatasetPlan, partition: str) -> str:
 
 
 def _types(
-    groups: Sequence[_Group], contract: Contract, wanted: Sequence[str], engine: Engine
+    groups: Sequence[_Group], contract: Contract, wanted: Sequence[str], engine: Engine, timed: Sequence[str]
 ) -> dict[str, pl.DataType]:
+    """``timed``: columns that are times where no value says otherwise."""
     learned: dict[str, Seen] = {}
     open_ = [n for n in wanted if contract.of(n).type is None]
     for group in groups:
@@ -271,8 +287,7 @@ def _types(
         types[name] = sql_type(given) if given else resolve(learned.get(name, Seen()), key=name in contract.keys)
         if name in exact and given is None and types[name] == pl.String:
             _refuse_mixture(name, groups, contract, engine)
-        if name in contract.order_by and given is None and learned.get(name, Seen()) == Seen():
-            # No value anywhere: every row is in quarantine, and nothing speaks against a time.
+        if name in timed and given is None and learned.get(name, Seen()) == Seen():
             types[name] = TIMESTAMP
     return types
 

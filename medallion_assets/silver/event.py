@@ -32,5 +32,7 @@ def earliest(
 
 
 def _first(rows: nw.LazyFrame[IntoLazyFrameT], by: Sequence[str]) -> nw.LazyFrame[IntoLazyFrameT]:
+    if not by:
+        return rows  # without columns there are no rows
     marked = rows.with_columns(nw.col(POS).min().over(*by).alias(_LEAST))
     return marked.filter(nw.col(POS) == nw.col(_LEAST)).drop(_LEAST)

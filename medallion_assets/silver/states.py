@@ -80,8 +80,10 @@ def _inherited(events: nw.LazyFrame[IntoLazyFrameT], shape: Shape) -> nw.LazyFra
     )
     deletes = told.filter(~upsert).join(lived, on=_PREVIOUS, how="left")
     # An absence has no place and no attributes; a truncate has a place; a delete may have both.
-    silent = nw.all_horizontal(*(nw.col(c).is_null() for c in shape.attributes), ignore_nulls=False)
-    values = [nw.when(silent).then(nw.col(f"{_NEXT}{c}")).otherwise(nw.col(c)).alias(c) for c in shape.attributes]
+    values: list[nw.Expr] = []
+    if shape.attributes:
+        silent = nw.all_horizontal(*(nw.col(c).is_null() for c in shape.attributes), ignore_nulls=False)
+        values = [nw.when(silent).then(nw.col(f"{_NEXT}{c}")).otherwise(nw.col(c)).alias(c) for c in shape.attributes]
     if shape.order_by:
         placeless = nw.col(shape.order_by[0]).is_null()
         values += [nw.when(placeless).then(nw.col(f"{_NEXT}{c}")).otherwise(nw.col(c)).alias(c) for c in shape.order_by]
