@@ -103,8 +103,7 @@ def read_typed(
     _require_spoken_of(columns, silver)
     if plan.schema_mode == "strict":
         _refuse_strangers(groups, contract, plan)
-    timed = (*silver.order_by, *(s.column for s in slices(silver.partition_by) if s.part))
-    types = _types(groups, contract, wanted, engine, timed)
+    types = _types(groups, contract, wanted, engine, silver)
     places = parts(loads)
     _require_time(loads, contract, types)
     frames = [_conformed(group, contract, types, places) for group in groups]
@@ -268,9 +267,10 @@ def _place(plan: DatasetPlan, partition: str) -> str:
 
 
 def _types(
-    groups: Sequence[_Group], contract: Contract, wanted: Sequence[str], engine: Engine, timed: Sequence[str]
+    groups: Sequence[_Group], contract: Contract, wanted: Sequence[str], engine: Engine, silver: SilverPlan
 ) -> dict[str, pl.DataType]:
-    """``timed``: columns that are times where no value says otherwise."""
+    # Times where no value says otherwise.
+    timed = (*silver.order_by, *(s.column for s in slices(silver.partition_by) if s.part))
     learned: dict[str, Seen] = {}
     open_ = [n for n in wanted if contract.of(n).type is None]
     for group in groups:
@@ -286,7 +286,7 @@ def _types(
         given = contract.of(name).type
         types[name] = sql_type(given) if given else resolve(learned.get(name, Seen()), key=name in contract.keys)
         if name in exact and given is None and types[name] == pl.String:
-            _refuse_mixture(name, groups, contract, engine)
+            _refuse_mixture(name, groups, contract, engine, silver)
         if name in timed and given is None and learned.get(name, Seen()) == Seen():
             types[name] = TIMESTAMP
     return types
@@ -302,7 +302,9 @@ def _learn(
     return {n: seen(rows[n]) if n in columns else Seen() for n in names}
 
 
-def _refuse_mixture(name: str, groups: Sequence[_Group], contract: Contract, engine: Engine) -> None:
+def _refuse_mixture(
+    name: str, groups: Sequence[_Group], contract: Contract, engine: Engine, silver: SilverPlan
+) -> None:
     """CHK-011 when a key or order_by that became text is not text in every load: 10 would sort before 9, and 1 and 1.0
 
     would be two keys.
@@ -319,6 +321,7 @@ def _refuse_mixture(name: str, groups: Sequence[_Group], contract: Contract, eng
     raise CheckError(
         "CHK-011",
         f"{name!r} is {' and '.join(f'{kind} in partition {partition}' for kind, partition in shown)}.",
+        where=str(silver.entity),
         fix=f"say what it is: `columns: {{{name}: string}}`.",
     )
 
@@ -340,7 +343,7 @@ def _load_by_load(name: str, group: _Group, contract: Contract, engine: Engine) 
 
 def _kind(dtype: pl.DataType) -> str:
     if isinstance(dtype, pl.Decimal):
-        return f"a decimal with {dtype.scale} digits after the point" if dtype.scale else "a long whole number"
+        return f"a decimal of scale {dtype.scale}" if dtype.scale else "a long whole number"
     if isinstance(dtype, pl.Datetime):
         return "a time"
     kinds: dict[type[pl.DataType], str] = {
