@@ -52,8 +52,6 @@ _OWN = (FROM, TO, IS_CURRENT, IS_DELETED, DELETED_AT, LOAD_DATE, RUN_DATE)
 """Columns that models add, which a table may be partitioned by."""
 _TEXT = "text"
 _FEW = 50
-_SHOWN = 80
-"""Characters of a value in a message."""
 _SAMPLE = 2_000
 """Rows that may show that a column is text, before all of them are looked at."""
 
@@ -250,13 +248,13 @@ def _refuse_strangers(groups: Sequence[_Group], contract: Contract, plan: Datase
 def _refuse_misfits(rows: pl.DataFrame, plan: DatasetPlan, places: pl.DataFrame) -> None:
     bad = rows.filter(pl.col(FAULT).str.starts_with("uncastable:") | pl.col(FAULT).str.starts_with("null_value:"))
     if bad.height:
-        first = addresses(bad.select(FAULT, VALUE, POS).head(1), POS, places).row(0, named=True)
-        column, value = str(first[FAULT]).partition(":")[2], first[VALUE]
-        shown = "nothing" if value is None else f"`{str(value)[:_SHOWN]}`"
+        first = addresses(bad.select(FAULT, POS).head(1), POS, places).row(0, named=True)
+        reason, _, column = str(first[FAULT]).partition(":")
         address = f"commit {first[COMMIT]}, part {first[PART]}, row {first[POS] - first[BASE]}"
         raise CheckError(
             "CHK-012",
-            f"{bad.height:,} rows do not fit `columns`, and schema_mode is strict; the first has {shown} in {column}.",
+            # Not the value: it may be personal.
+            f"{bad.height:,} rows do not fit `columns`, and schema_mode is strict; the first: {reason} {column}.",
             where=f"{_place(plan, str(first[PARTITION]))} ({address})",
             fix="correct the source or `columns`, or set schema_mode: lenient.",
         )
