@@ -218,9 +218,10 @@ class Project:
     def source(self, plan: DatasetPlan) -> Source:
         """Raises ConfigError PLN-008 for what this version does not build."""
         self.refuse_unbuilt(plan)
-        from medallion_assets.sources.open import open_source
+        from medallion_assets.sources.open import Surroundings, open_source
 
-        return open_source(plan, self.root, self._resolver.text)
+        platform = self.platform
+        return open_source(plan, Surroundings(self.root, self._resolver.text, platform.connections, platform.stores))
 
     def table(self, silver: SilverPlan) -> Table:
         from medallion_assets.tables.delta import DeltaTable

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Batch",
+    "Bounds",
     "Clock",
     "Engine",
     "ObjectInfo",
@@ -58,12 +59,32 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """The rows to read, by the load's cursor column: ``lower <= value < upper``, compared by the column's own type.
+
+    A source that can (SQL, request templates) asks for these rows alone; one that cannot gives all rows. The run drops
+    what lies outside either way, so a source that gives too much is slow, not wrong.
+    """
+
+    column: str
+    lower: CursorValue | None
+    """None: from the beginning."""
+    upper: CursorValue | None
+    """None: to the end."""
+    nulls: bool = False
+    """Rows without a value are asked for, too."""
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What to read: one partition's window, fixed before reading."""
 
     partition: Partition
+    bounds: Bounds | None = None
+    """What of it, when the load has a cursor column; None: everything the source holds for the partition."""
     cursor: CursorValue | None = None
-    """Bounds of ``since_last`` loads; None for window loads."""
+    """Where a source that counts in positions of its own (Kafka offsets) goes on: what the highest live load gave as
+    ``Reading.cursor``. None at first."""
     ledger: Mapping[str, tuple[str, FileFact]] = field(default_factory=dict)
     """Files that live loads of other partitions already hold: path → (partition key, fact)."""
 
@@ -78,6 +99,13 @@ class Reading(Protocol):
     @property
     def facts(self) -> SourceFacts:
         """Complete after the last batch."""
+        ...
+
+    @property
+    def cursor(self) -> CursorValue | None:
+        """After the last batch: where the next read goes on, of a source that counts in positions of its own; else
+        None.
+        """
         ...
 
 

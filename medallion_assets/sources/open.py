@@ -1,32 +1,55 @@
 """Sources by the plan: the one place that knows every kind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from medallion_assets.errors import ConfigError
+from medallion_assets.intent.platform import Connection
+from medallion_assets.intent.platform import Store as StoreSpec
 from medallion_assets.intent.source import File
 from medallion_assets.lake.ports import Source
 from medallion_assets.plan.model import DatasetPlan
 from medallion_assets.sources.files.formats import check_format
 from medallion_assets.sources.files.source import FileSource
 
-__all__ = ["open_source"]
+__all__ = ["Surroundings", "open_source"]
 
 
-def open_source(plan: DatasetPlan, root: Path, resolve: Callable[[str], str]) -> Source:
-    """The source of a dataset. ``root``: the project's folder; ``resolve`` turns references into values.
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a source may use besides its own spec."""
+
+    root: Path
+    """The project's folder."""
+    resolve: Callable[[str], str]
+    """Turns references (``${env:…}``) into values, at the moment of use."""
+    connections: Mapping[str, Connection]
+    """Of platform.yaml, by name."""
+    stores: Mapping[str, StoreSpec]
+    """Of platform.yaml, by name: what a file source with a ``store`` reads through its own file system client."""
+
+
+def open_source(plan: DatasetPlan, around: Surroundings) -> Source:
+    """The source of a dataset. Nothing is contacted yet.
 
     Raises ConfigError SRC-001 for what this version cannot read.
     """
     spec = plan.source
-    if not isinstance(spec, File):
-        raise _unbuilt(plan, f"Source type `{spec.type}`", "Use a file source.")
+    match spec:
+        case File():
+            return _files(plan, spec, around)
+        case _:
+            raise _unbuilt(plan, f"Source type `{spec.type}`", "Use a file source.")
+
+
+def _files(plan: DatasetPlan, spec: File, around: Surroundings) -> Source:
     if spec.store is not None:
         raise _unbuilt(plan, "A file source with a `store`", "Keep the files below the project, and remove `store`.")
     if spec.compression in ("bz2", "zip") or spec.member is not None:
         raise _unbuilt(plan, "A bz2 or zip file", "Use gzip or zstd.")
     check_format(spec.format, f"{plan.file}:{plan.line}")
-    return FileSource(spec, root, plan.calendar.timezone, plan.bronze.pattern == "full", resolve)
+    return FileSource(spec, around.root, plan.calendar.timezone, plan.bronze.pattern == "full", around.resolve)
 
 
 def _unbuilt(plan: DatasetPlan, what: str, fix: str) -> ConfigError:

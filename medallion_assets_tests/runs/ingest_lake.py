@@ -95,6 +95,10 @@ class FakeReading:
         height = sum(batch.rows.height for batch in self.source.batches)
         return SourceFacts(tuple(FileFact(f, 1, "2024-01-01T00:00:00Z", "sha256:00", height) for f in self.files))
 
+    @property
+    def cursor(self) -> None:
+        return None
+
 
 def run(
     store: Store,

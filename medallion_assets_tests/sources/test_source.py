@@ -13,7 +13,7 @@ from medallion_assets.lake.manifest import FileFact
 from medallion_assets.lake.ports import Request
 from medallion_assets.plan.compile import compile_plans
 from medallion_assets.plan.model import DatasetPlan
-from medallion_assets.sources.open import open_source
+from medallion_assets.sources.open import Surroundings, open_source
 from medallion_assets_tests.sources.reading import day, read
 
 INTENT = """
@@ -56,7 +56,9 @@ def test_the_value_of_a_reference_is_not_in_the_facts(tmp_path: Path) -> None:
     (tmp_path / "team-7").mkdir()
     (tmp_path / "team-7" / "a.csv").write_text("id\n1\n")
     plan = plan_of('{type: file, path: "${env:TEAM}/*.csv"}')
-    with open_source(plan, tmp_path, {"${env:TEAM}": "team-7"}.__getitem__).read(Request(day())) as reading:
+    with open_source(plan, Surroundings(tmp_path, {"${env:TEAM}": "team-7"}.__getitem__, {}, {})).read(
+        Request(day())
+    ) as reading:
         assert [row for batch in reading for row in batch.rows.rows()] == [("1",)]
         assert [fact.path for fact in reading.facts.files] == ["${env:TEAM}/a.csv"]
 
@@ -153,7 +155,7 @@ def test_a_held_file_that_changed_is_an_error(tmp_path: Path, text: str) -> None
 
 def test_the_source_of_a_plan(tmp_path: Path) -> None:
     (tmp_path / "o_2024-01-31.csv").write_text("id\n7\n")
-    source = open_source(plan_of('{type: file, path: "o_{run_date}.csv"}'), tmp_path, str)
+    source = open_source(plan_of('{type: file, path: "o_{run_date}.csv"}'), Surroundings(tmp_path, str, {}, {}))
     with source.read(Request(day())) as reading:
         rows = [row for batch in reading for row in batch.rows.rows()]
         assert rows == [("7",)]
@@ -173,7 +175,7 @@ def test_the_source_of_a_plan(tmp_path: Path) -> None:
 )
 def test_what_is_not_built_is_named(tmp_path: Path, source: str, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        open_source(plan_of(source), tmp_path, str)
+        open_source(plan_of(source), Surroundings(tmp_path, str, {}, {}))
     assert caught.value.code == "SRC-001"
     assert said in str(caught.value)
 
@@ -181,7 +183,7 @@ def test_what_is_not_built_is_named(tmp_path: Path, source: str, said: str) -> N
 def test_a_reading_that_is_left_early_ends_its_thread_and_closes_its_file(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"a,b\n" + b"1,2\n" * (5 << 20))
     before = len(list(Path("/proc/self/fd").iterdir()))
-    source = open_source(plan_of("{type: file, path: a.csv}"), tmp_path, str)
+    source = open_source(plan_of("{type: file, path: a.csv}"), Surroundings(tmp_path, str, {}, {}))
     with source.read(Request(day())) as reading:
         batches = iter(reading)
         assert [next(batches).rows.height > 0 for _ in range(2)] == [False, True]
