@@ -148,7 +148,6 @@ CODES: dict[str, str] = {
     "SLV-008": "Bronze was cut",
     "SLV-009": "Bronze was forked",
     "SLV-010": "No time to order by",
-    "SLV-011": "Model not built",
     "SLV-012": "Name taken by the table",
     # checks and thresholds
     "CHK-001": "Not a limit",

@@ -1,12 +1,19 @@
 """The checks of an asset: those that are always on, and the intent's rules with their resolved names."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from medallion_assets.intent.check import Check, Custom, Expression, Freshness, RowCount, Sql, default_name
 from medallion_assets.lake.results import Severity
 from medallion_assets.plan.model import CheckPlan, Model
 
 __all__ = ["bronze_checks", "silver_checks"]
+
+
+_UNIQUE: Mapping[Model, str] = {
+    "scd_type_2": "No two versions of a key start at one instant.",
+    "derived_event": "No key changes twice at one instant.",
+    "incremental_merge": "No key occurs twice in one partition.",
+}
 
 
 def bronze_checks(rules: Sequence[Check]) -> tuple[CheckPlan, ...]:
@@ -42,7 +49,7 @@ def _always(model: Model, keys: Sequence[str]) -> Iterator[CheckPlan]:
         None,
     )
     if keys:
-        what = "No two versions of a key start at one instant." if model == "scd_type_2" else "No key occurs twice."
+        what = _UNIQUE.get(model, "No key occurs twice.")
         yield CheckPlan("unique_keys", "silver", "error", True, what, None)
     if model == "scd_type_2":
         what = "Versions of a key are not empty, do not overlap, and at most one is current."

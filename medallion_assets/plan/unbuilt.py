@@ -6,7 +6,7 @@ from medallion_assets.intent.check import Check, InSet, NotNull, Range, Regex, U
 from medallion_assets.intent.load import Cdc, CurrentHistory, Full, Incremental, Load
 from medallion_assets.intent.model import Intent
 from medallion_assets.intent.platform import Local, Platform
-from medallion_assets.intent.silver import DerivedEvent, FullDedupe, Merge, Silver
+from medallion_assets.intent.silver import Silver
 from medallion_assets.intent.source import Api, Columnar, Csv, Database, File, Json, Kafka, Source
 
 __all__ = ["inactive", "unbuilt"]
@@ -79,10 +79,8 @@ def _load(load: Load) -> Iterator[str]:
     if "csv" in load.formats:
         yield "bronze as csv (`load.formats`)"
     match load:
-        case Full():
+        case Full() | CurrentHistory():
             pass
-        case CurrentHistory():
-            yield "load pattern `current_history`"
         case Incremental() | Cdc():
             if load.cursor is not None:
                 yield f"a cursor in mode `{load.cursor.mode}`"
@@ -95,8 +93,6 @@ def _load(load: Load) -> Iterator[str]:
 
 
 def _silver(silver: Silver, intent: Intent) -> Iterator[str]:
-    if isinstance(silver, FullDedupe | Merge | DerivedEvent):
-        yield f"silver model `{silver.model}`"
     engine = silver.engine or intent.engine
     if engine in ("duckdb", "spark"):
         yield f"engine `{engine}`"

@@ -14,6 +14,8 @@ from medallion_assets.lake.ports import Engine, Store
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 from medallion_assets.silver.columns import (
     BASE,
+    CHANGE_TYPE,
+    CHANGED_AT,
     COMMIT,
     DELETED_AT,
     FAULT,
@@ -22,6 +24,7 @@ from medallion_assets.silver.columns import (
     IS_DELETED,
     LOAD,
     LOAD_DATE,
+    OPERATION,
     PART,
     PARTITION,
     POS,
@@ -41,6 +44,7 @@ from medallion_assets.silver.conform import (
     set_aside,
     sources,
 )
+from medallion_assets.silver.history import Interval
 from medallion_assets.silver.learn import seen
 from medallion_assets.silver.place import Live, addresses, clocked, parts, ranked
 from medallion_assets.silver.slices import slices
@@ -48,7 +52,9 @@ from medallion_assets.silver.types import TIMESTAMP, Seen, join, resolve, sql_ty
 
 __all__ = ["Typed", "read_typed"]
 
-_OWN = (FROM, TO, IS_CURRENT, IS_DELETED, DELETED_AT, LOAD_DATE, RUN_DATE)
+_OWN = (
+    FROM, TO, IS_CURRENT, IS_DELETED, DELETED_AT, LOAD_DATE, RUN_DATE, OPERATION, CHANGED_AT, CHANGE_TYPE
+)  # fmt: skip
 """Columns that models add, which a table may be partitioned by."""
 _TEXT = "text"
 _FEW = 50
@@ -83,25 +89,27 @@ class _Group:
 
 def read_typed(
     plan: DatasetPlan, silver: SilverPlan, live: Sequence[Commit], *, store: Store, engine: Engine,
-    needed: Sequence[str], verified: Verified | None,
+    needed: Sequence[str], interval: Interval | None, verified: Verified | None,
 ) -> Typed:  # fmt: skip
-    """Read and verify every live part. ``needed``: columns that rules look at.
+    """Read and verify every live part. ``needed``: columns that rules look at; ``interval``: those of rows that carry
+    their own validity, which are times.
 
     Raises Corrupt (BRZ-…), StorageError SLV-001 (a column is missing), SLV-004, SLV-010,
     SLV-012 (an internal name), CheckError CHK-011, CHK-012.
     """
     commits = {c.n: c for c in live}
     loads = ranked([_live(c) for c in live])
-    contract = _contract(plan, silver)
+    contract = _contract(plan, silver, interval)
     groups = tuple(_groups(store, plan.bronze.path, [commits[load.n] for load in loads], loads, verified))
     columns = _columns(groups, contract, plan, silver)
-    wanted = tuple(dict.fromkeys((*columns, *needed)))
+    own = () if interval is None else interval.columns
+    wanted = tuple(dict.fromkeys((*columns, *needed, *own)))
     _refuse_internal(wanted, silver)
     _require(wanted, groups, contract, silver)
     _require_spoken_of(columns, silver)
     if plan.schema_mode == "strict":
         _refuse_strangers(groups, contract, plan)
-    types = _types(groups, contract, wanted, engine, silver)
+    types = _types(groups, contract, wanted, engine, silver, times=own[:2])
     places = parts(loads)
     _require_time(loads, contract, types)
     frames = [_conformed(group, contract, types, places) for group in groups]
@@ -123,8 +131,8 @@ def _live(commit: Commit) -> Live:
     )  # fmt: skip
 
 
-def _contract(plan: DatasetPlan, silver: SilverPlan) -> Contract:
-    keyed = silver.model in ("scd_type_1", "scd_type_2")
+def _contract(plan: DatasetPlan, silver: SilverPlan, interval: Interval | None) -> Contract:
+    keyed = silver.model not in ("periodic_snapshot", "event")
     codes, marked = None, None
     load = plan.load
     if keyed and isinstance(load, Cdc):
@@ -138,7 +146,7 @@ def _contract(plan: DatasetPlan, silver: SilverPlan) -> Contract:
         timezone=plan.calendar.timezone,
         named=tuple(Named(c.name, c.type, c.source_names, c.format, c.nullable, c.default) for c in plan.columns),
         keys=silver.keys,
-        order_by=silver.order_by,
+        order_by=silver.order_by if interval is None else (interval.start,),
         spelling=Spelling(
             silver.normalize.trim_strings, silver.normalize.empty_strings_as_null, silver.normalize.null_values
         ),
@@ -265,10 +273,11 @@ def _place(plan: DatasetPlan, partition: str) -> str:
 
 
 def _types(
-    groups: Sequence[_Group], contract: Contract, wanted: Sequence[str], engine: Engine, silver: SilverPlan
-) -> dict[str, pl.DataType]:
+    groups: Sequence[_Group], contract: Contract, wanted: Sequence[str], engine: Engine, silver: SilverPlan,
+    *, times: Sequence[str],
+) -> dict[str, pl.DataType]:  # fmt: skip
     # Times where no value says otherwise.
-    timed = (*silver.order_by, *(s.column for s in slices(silver.partition_by) if s.part))
+    timed = (*times, *silver.order_by, *(s.column for s in slices(silver.partition_by) if s.part))
     learned: dict[str, Seen] = {}
     open_ = [n for n in wanted if contract.of(n).type is None]
     for group in groups:
@@ -287,6 +296,12 @@ def _types(
             _refuse_mixture(name, groups, contract, engine, silver)
         if name in timed and given is None and learned.get(name, Seen()) == Seen():
             types[name] = TIMESTAMP
+    odd = next((name for name in times if not isinstance(types[name], pl.Date | pl.Datetime)), None)
+    if odd is not None:
+        raise StorageError(
+            "SLV-010", f"`load.interval` names {odd!r} ({types[odd]}), which is no time.",
+            where=str(silver.entity), fix=f"say how it is written: `columns: {{{odd}: {{type: date, format: …}}}}`.",
+        )  # fmt: skip
     return types
 
 

@@ -24,7 +24,7 @@ from medallion_assets.lake.results import CheckResult, Refined
 from medallion_assets.lake.window import Partition
 from medallion_assets.plan.model import CheckPlan, ColumnPlan, DatasetPlan, SilverPlan
 from medallion_assets.runs.judge import Subject, answer, intervals, keys, rules
-from medallion_assets.silver.columns import BRONZE_PART, FROM, IS_CURRENT, IS_DELETED, LOAD_DATE, RUN_DATE
+from medallion_assets.silver.columns import BRONZE_PART, CHANGED_AT, FROM, IS_CURRENT, IS_DELETED, LOAD_DATE, RUN_DATE
 from medallion_assets.silver.text import from_text
 from medallion_assets.silver.types import sql_type
 
@@ -187,7 +187,9 @@ def _slice(plan: DatasetPlan, silver: SilverPlan) -> tuple[str, ...]:
     """The column that tells apart what each partition supplies, where a key may come once in each."""
     if silver.model == "periodic_snapshot":
         return (LOAD_DATE,)
-    if silver.input_mode != "replace_daily":
+    if silver.model == "derived_event":
+        return (CHANGED_AT,)
+    if silver.model != "incremental_merge" and silver.input_mode != "replace_daily":
         return ()
     return (BRONZE_PART,) if plan.calendar.cadence == "hourly" else (RUN_DATE,)
 

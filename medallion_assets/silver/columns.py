@@ -3,9 +3,10 @@
 from enum import IntEnum
 
 __all__ = [
-    "BASE", "BRONZE_PART", "CLOCK", "COMMIT", "DELETED_AT", "FAULT", "FIRST", "FROM", "FULL", "INDEX", "IS_CURRENT",
-    "IS_DELETED", "KNOWN", "LOAD", "LOAD_DATE", "OP", "PART", "PARTITION", "POS", "RESERVED", "RUN_DATE", "SINCE",
-    "TIES", "TO", "VALUE", "Op",
+    "AFTER", "BASE", "BEFORE", "BRONZE_PART", "CHANGED_AT", "CHANGED_COLUMNS", "CHANGE_TYPE", "CLOCK", "COMMIT",
+    "DELETED_AT", "FAULT", "FIRST", "FROM", "FULL", "INDEX", "IS_CURRENT", "IS_DELETED", "KNOWN", "LOAD", "LOAD_DATE",
+    "OP", "OPERATION", "PART", "PARTITION", "POS", "RESERVED", "RUN_DATE", "SINCE", "SLICE", "TIES", "TO", "VALUE",
+    "Op",
 ]  # fmt: skip
 
 RESERVED = "__"
@@ -29,6 +30,8 @@ FIRST = "__first"
 SINCE = "__since"
 """Int64: POS of the earliest row that is this event; later, of the first event with these attributes."""
 INDEX = "__i"
+SLICE = "__slice"
+"""Int64: rank of the first load of a row's partition, so that loads of one partition share it."""
 COMMIT, PART, BASE, PARTITION = "__commit", "__part", "__base", "__partition"
 """Of the parts of loads: number of the commit, ordinal, POS of the first row, name of the partition."""
 TIES = "__ties"
@@ -36,6 +39,10 @@ TIES = "__ties"
 FROM, TO, IS_CURRENT = "effective_from", "effective_to", "is_current"
 IS_DELETED, DELETED_AT = "is_deleted", "deleted_at"
 LOAD_DATE = "load_date"
+OPERATION = "operation"
+CHANGE_TYPE, CHANGED_COLUMNS, BEFORE, AFTER, CHANGED_AT = (
+    "change_type", "changed_columns", "before", "after", "changed_at"
+)  # fmt: skip
 RUN_DATE, BRONZE_PART = "_run_date", "_bronze_part"
 
 

@@ -60,14 +60,18 @@ def differs(left: nw.Expr, right: nw.Expr) -> nw.Expr:
 
 
 def deduplicate(
-    rows: nw.LazyFrame[IntoLazyFrameT], shape: Shape, *, ops: Collection[Op] = (Op.UPSERT, Op.DELETE, Op.TRUNCATE)
+    rows: nw.LazyFrame[IntoLazyFrameT],
+    shape: Shape,
+    *,
+    ops: Collection[Op] = (Op.UPSERT, Op.DELETE, Op.TRUNCATE),
+    slices: Sequence[str] = (),
 ) -> nw.LazyFrame[IntoLazyFrameT]:
     """One row per event: at the place of its latest row, with SINCE the place of its earliest.
 
-    Upserts are equal by keys, clock, order_by and attributes, deletes whatever their attributes, truncates by order.
-    ``ops``: those that occur.
+    Upserts are equal by keys, clock, order_by and attributes, deletes whatever their attributes, truncates by order;
+    within ``slices`` where rows of two are never one event. ``ops``: those that occur.
     """
-    same = (CLOCK, FIRST, *shape.order_by)
+    same = (CLOCK, FIRST, *shape.order_by, *slices)
     parts = {
         Op.UPSERT: (*shape.keys, *same, *shape.attributes),
         Op.DELETE: (*shape.keys, *same),
@@ -84,11 +88,15 @@ def _latest(rows: nw.LazyFrame[IntoLazyFrameT], by: Sequence[str]) -> nw.LazyFra
     return marked.filter(nw.col(POS) == nw.col(_LAST)).drop(_LAST)
 
 
-def ties(events: nw.LazyFrame[IntoLazyFrameT], shape: Shape) -> nw.LazyFrame[IntoLazyFrameT]:
-    """Keys whose upserts differ at one place of the order: keys, then TIES (events more than one)."""
+def ties(
+    events: nw.LazyFrame[IntoLazyFrameT], shape: Shape, *, slices: Sequence[str] = ()
+) -> nw.LazyFrame[IntoLazyFrameT]:
+    """Keys whose upserts differ at one place of the order: keys, then TIES (events more than one); within ``slices``
+    as in ``deduplicate``.
+    """
     if not shape.order_by and shape.positional:
         return events.select(*shape.keys, nw.lit(0).alias(TIES)).filter(nw.col(TIES) > 0)
-    place = (*shape.keys, CLOCK, *shape.order_by, *(() if shape.order_by else (LOAD,)))
+    place = tuple(dict.fromkeys((*shape.keys, CLOCK, *shape.order_by, *slices, *(() if shape.order_by else (LOAD,)))))
     upserts = events.filter(nw.col(OP) == int(Op.UPSERT)).group_by(*place).agg((nw.len() - 1).alias(TIES))
     return upserts.filter(nw.col(TIES) > 0).select(*shape.keys, TIES)
 

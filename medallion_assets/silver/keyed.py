@@ -1,4 +1,4 @@
-"""The keyed models as a whole: from typed rows to the rows of scd_type_1 and scd_type_2.
+"""The keyed models as a whole: from typed rows to the rows of a table.
 
 ``evaluate`` runs a lazy frame on an engine; everything here is a pure function of rows and loads.
 """
@@ -10,31 +10,36 @@ from typing import Any, Literal
 import narwhals as nw
 import polars as pl
 
-from medallion_assets.silver.columns import CLOCK, FIRST, FULL, INDEX, KNOWN, LOAD, OP, POS, SINCE, TIES, Op
+from medallion_assets.silver.columns import CLOCK, FIRST, FULL, INDEX, KNOWN, LOAD, OP, POS, SINCE, SLICE, TIES, Op
+from medallion_assets.silver.derived import changes
 from medallion_assets.silver.events import Shape, absences, deduplicate, erased, ties, winners
 from medallion_assets.silver.guard import SMALL, Hold, held_fulls, too_many
+from medallion_assets.silver.merge import last_changes, newest
 from medallion_assets.silver.place import Live
 from medallion_assets.silver.scd1 import current
 from medallion_assets.silver.scd2 import versions
 from medallion_assets.silver.states import states
 
-__all__ = ["Evaluate", "Outcome", "Rules", "refine_keyed"]
+__all__ = ["Evaluate", "KeyedModel", "Outcome", "Rules", "refine_keyed"]
 
 Evaluate = Callable[[nw.LazyFrame[Any]], pl.DataFrame]
+KeyedModel = Literal["scd_type_1", "scd_type_2", "derived_event", "incremental_merge", "full_merge_dedupe"]
 _NUMBER = "__boundary"
+_SLICED: dict[KeyedModel, tuple[str, ...]] = {"incremental_merge": (SLICE,), "full_merge_dedupe": (LOAD,)}
+"""Models that keep apart what each partition says: equal rows of two partitions are two events."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What a keyed model is asked to do, beside its shape."""
 
-    model: Literal["scd_type_1", "scd_type_2"]
+    model: KeyedModel
     delete_mode: Literal["ignore", "tombstone", "hard_delete", "erase"] = "hard_delete"
     max_delete_fraction: float = 0.5
     erase_absent: bool = False
     ignore_nulls: tuple[str, ...] = ()
     track: tuple[str, ...] = ()
-    """The columns whose change opens a version."""
+    """The columns whose change opens a version, or is a change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +73,29 @@ def refine_keyed(
 
     FULL, KNOWN). Both with the columns that ``columns`` describes.
     """
+    if rules.model == "incremental_merge":
+        rows = _sliced(rows, loads)
     ignoring = rules.delete_mode == "ignore"
     fulls = [rank for rank, load in enumerate(loads) if load.pattern == "full"]
-    present, incomplete = _presence(everything, loads, shape.keys) if fulls and not ignoring else (None, ())
+    absent = fulls and not ignoring and rules.model != "full_merge_dedupe"
+    present, incomplete = _presence(everything, loads, shape.keys) if absent else (None, ())
     complete = [rank for rank in fulls if rank not in incomplete]
     kept = rows.filter(pl.col(OP) == Op.UPSERT) if ignoring else rows
     held: tuple[Hold, ...] = ()
     if present is not None and rules.max_delete_fraction < 1:
         held = held_fulls(present, complete, shape.keys, rules.max_delete_fraction)
-    timeline = _Timeline(loads, shape, present, complete, evaluate)
+    timeline = _Timeline(loads, shape, present, complete, evaluate, _SLICED.get(rules.model, ()))
     held += _held_truncates(kept, timeline, [h.load for h in held], rules)
     out = [h.load for h in held]
     kept = kept.filter(~pl.col(LOAD).is_in(out)) if out else kept
     told = timeline.of(kept, out)
-    tied = evaluate(ties(_lazy(told.events), shape))
-    table = _model(told.whole, told.truncates, shape, rules, evaluate)
+    tied = evaluate(ties(_lazy(told.events), shape, slices=timeline.slices))
+    if rules.model == "incremental_merge":
+        table = evaluate(last_changes(_lazy(_sliced(told.whole, loads)), shape))
+    elif rules.model == "full_merge_dedupe":
+        table = evaluate(newest(_lazy(told.events), shape, fulls[-1] if fulls else None))
+    else:
+        table = _model(told.whole, told.truncates, shape, rules, evaluate)
     return Outcome(
         table=table,
         events=told.events.height,
@@ -101,14 +114,24 @@ def _model(
 ) -> pl.DataFrame:
     if rules.delete_mode == "erase":
         events = evaluate(erased(_lazy(_after(events, truncates, shape)), shape, absent=rules.erase_absent))
-    tombstones = rules.delete_mode == "tombstone"
+    tombstones = rules.delete_mode == "tombstone" and rules.model != "derived_event"
     lived = states(_lazy(events), shape, ignore_nulls=rules.ignore_nulls, tombstones=tombstones)
     # Evaluated once: the models look at it several times.
     of_keys = _lazy(evaluate(lived))
     if rules.model == "scd_type_1":
         return evaluate(current(of_keys, shape, tombstones=tombstones).sort(*shape.keys))
+    if rules.model == "derived_event":
+        return evaluate(changes(of_keys, shape, track=rules.track))
     version = versions(of_keys, shape, track=rules.track, tombstones=tombstones)
     return evaluate(version.sort(*shape.keys, "effective_from"))
+
+
+def _sliced(rows: pl.DataFrame, loads: Sequence[Live]) -> pl.DataFrame:
+    """With SLICE, told from LOAD: implied deletes belong to the partition that implies them."""
+    firsts: dict[str, int] = {}
+    ranks = [firsts.setdefault(load.partition, rank) for rank, load in enumerate(loads)]
+    of_load = pl.DataFrame({LOAD: range(len(ranks)), SLICE: ranks}, schema={LOAD: pl.Int64, SLICE: pl.Int64})
+    return rows.drop(SLICE, strict=False).join(of_load, on=LOAD, how="left", maintain_order="left")
 
 
 def _after(events: pl.DataFrame, truncates: pl.DataFrame, shape: Shape) -> pl.DataFrame:
@@ -150,10 +173,11 @@ class _Timeline:
     present: pl.DataFrame | None
     complete: Sequence[int]
     evaluate: Evaluate
+    slices: tuple[str, ...] = ()
 
     def of(self, rows: pl.DataFrame, held: Sequence[int]) -> _Told:
         ops = [Op(op) for op in rows[OP].unique()] or [Op.UPSERT]
-        events = self.evaluate(deduplicate(_lazy(rows), self.shape, ops=ops))
+        events = self.evaluate(deduplicate(_lazy(rows), self.shape, ops=ops, slices=self.slices))
         truncates = events.filter(pl.col(OP) == Op.TRUNCATE)
         best = events.filter(pl.col(OP) != Op.TRUNCATE) if truncates.height else events
         if any(load.pattern == "full" for load in self.loads):

@@ -203,11 +203,6 @@ def test_a_silver_on_anothers_bronze_reads_its_path_calendar_and_pattern() -> No
         ("{type: file, path: x.csv}", "{pattern: incremental, late_data: {mode: drop}}", "Late data in mode `drop`"),
         ("{type: file, path: x.csv}", "{pattern: incremental, cursor: {column: a, mode: since_last}}", "`since_last`"),
         ("{type: file, path: x.csv}", "{pattern: cdc, operation: {envelope: debezium}}", "Debezium envelope"),
-        (
-            "{type: file, path: x.csv}",
-            "{pattern: current_history, interval: {start: a, end: b}}",
-            "Load pattern `current_history`",
-        ),
     ],
 )
 def test_what_is_not_built_is_said_by_name(line: str, load: str, said: str) -> None:
@@ -218,7 +213,6 @@ def test_what_is_not_built_is_said_by_name(line: str, load: str, said: str) -> N
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ("silver: {model: full_merge_dedupe, keys: k}", "Silver model `full_merge_dedupe`"),
         ("silver: {model: scd_type_1, keys: k, engine: duckdb}", "Engine `duckdb`"),
         ("silver: {model: scd_type_1, keys: k}, engine: spark", "Engine `spark`"),
         ("silver: {model: scd_type_1, keys: k, format: parquet}", "Silver in format `parquet`"),

@@ -446,13 +446,6 @@ def test_a_strict_contract_stops_at_the_first_difference(tables: Tables, columns
         tables.refine(lake)
 
 
-def test_a_model_that_is_not_built_is_refused_by_name(tables: Tables) -> None:
-    lake = Lake(plan_of("{model: incremental_merge, keys: id}", "incremental"))
-    lake.commit("2024-01-01", rows("1 - a"))
-    with pytest.raises(StorageError, match=r"SLV-011[\s\S]*incremental_merge"):
-        tables.refine(lake)
-
-
 # ------------------------------------------------------------------------------------------------ the other models
 
 

@@ -71,9 +71,13 @@ def oracle(loads: Iterable[Loaded], spec: Spec) -> Answer:
     if spec.delete_mode == "ignore":
         events = [e for e in events if e.op == 0]
     filtered = total - len(events)
-    distinct = _distinct(events, spec)
+    apart: dict[str, list[Any]] = {
+        "incremental_merge": [x.start for x in loads], "full_merge_dedupe": list(range(len(loads)))
+    }  # fmt: skip
+    slices = apart.get(spec.model)
+    distinct = _distinct(events, slices)
     bounds = []
-    if spec.delete_mode != "ignore":
+    if spec.delete_mode != "ignore" and spec.model != "full_merge_dedupe":
         bounds = [_Event(None, x.start, -1, None, 1, {}, starts[i], i, full=True, since=starts[i])
                   for i, x in enumerate(loads) if x.pattern == "full" and i not in partial]  # fmt: skip
     truncates = [e for e in distinct if e.truncate]
@@ -91,10 +95,15 @@ def oracle(loads: Iterable[Loaded], spec: Spec) -> Answer:
             implied = _Event(key, bound.clock, max(bound.first, 0), bound.t, 1, {}, bound.pos, bound.load, bound.full)
             implied.since = bound.since
             told.append(implied)
+    if spec.model == "full_merge_dedupe":
+        newest = max((i for i, x in enumerate(loads) if x.pattern == "full"), default=None)
+        told = [e for e in told if e.load == newest]
     rows = []
-    for key in sorted({e.key for e in told}):
+    for key in [] if slices else sorted({e.key for e in told}):
         own = sorted((e for e in told if e.key == key), key=lambda e: e.order(spec))
         rows += _of_key(key, own, spec)
+    if slices:
+        rows = _last(told, slices, spec)
     for row in rows:
         row["_run_date"], row["_bronze_part"] = labels[row.pop("since")]
     return Answer(rows, len(distinct), len(events) - len(distinct), filtered, absences, labels)
@@ -126,11 +135,43 @@ def _rows(loads: list[Loaded], spec: Spec) -> tuple[list[_Event], dict[int, Any]
     return events, labels, starts, present, partial
 
 
-def _distinct(events: list[_Event], spec: Spec) -> list[_Event]:
+def _last(told: list[_Event], slices: list[Any], spec: Spec) -> list[Row]:
+    """The last change of each key in each slice, or of each key of the newest full load."""
+    merge = spec.model == "incremental_merge"
+    by_key: dict[Any, list[_Event]] = {}
+    for e in told:
+        by_key.setdefault((slices[e.load], e.key), []).append(e)
+    rows = []
+    for (_, key), own in sorted(by_key.items(), key=lambda x: x[0]):
+        e = max(own, key=lambda e: e.order(spec))
+        said = {"operation": "delete" if e.op else "upsert"} if merge else {}
+        rows.append(
+            {**_base(key, {"t": e.t, **dict.fromkeys(spec.attributes), **e.values}, spec), **said, "since": e.since}
+        )
+    return rows
+
+
+def _changes(key: Any, states: list[Row], spec: Spec) -> list[Row]:
+    """Consecutive states compared on the tracked columns."""
+    rows: list[Row] = []
+    was: Row | None = None
+    for state in [s | dict.fromkeys(spec.attributes) if s["op"] else s for s in states]:
+        now = None if state["op"] else {c: state[c] for c in spec.track}
+        if now != was:
+            kind = "delete" if now is None else "insert" if was is None else "update"
+            differs = [c for c in spec.track if (was or {}).get(c) != (now or {}).get(c)]
+            rows.append({"k": key, "changed_at": state["clock"], "change_type": kind, "changed_columns": differs,
+                         "before": was, "after": now, "since": state["since"]})  # fmt: skip
+        was = now
+    return rows
+
+
+def _distinct(events: list[_Event], slices: list[Any] | None) -> list[_Event]:
     same: dict[Any, list[_Event]] = {}
     for e in events:
         values = tuple(e.values.values()) if e.op == 0 else ()
-        same.setdefault((e.op, None if e.truncate else e.key, e.clock, e.first, e.t, values), []).append(e)
+        within = slices[e.load] if slices else None
+        same.setdefault((within, e.op, None if e.truncate else e.key, e.clock, e.first, e.t, values), []).append(e)
     kept = []
     for group in same.values():
         last = max(group, key=lambda e: e.pos)
@@ -181,7 +222,7 @@ def _of_key(key: Any, events: list[_Event], spec: Spec) -> list[Row]:
         same = was is not None and was["op"] == e.op and all(was[c] == state[c] for c in state)
         since = was["since"] if was is not None and same else e.since
         states.append({**state, "op": 1 if e.op else 0, "clock": e.clock, "since": since})
-    return _scd1(key, states, spec) if spec.model == "scd_type_1" else _scd2(key, states, spec)
+    return {"scd_type_1": _scd1, "scd_type_2": _scd2, "derived_event": _changes}[spec.model](key, states, spec)
 
 
 def _base(key: Any, state: Row, spec: Spec) -> Row:
