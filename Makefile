@@ -13,21 +13,21 @@ ui: $(VENV)/.user            ## open Dagster on the result
 	$(BIN)/medallion ui
 
 test: $(VENV)/.dev           ## every test that needs no service
-	$(BIN)/pytest -n auto -m "not browser"
+	$(BIN)/pytest -n auto -m "not browser and not service"
 
 check: $(VENV)/.dev          ## format, lint, types, layers, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n auto -m "not browser"
+	$(BIN)/pytest -n auto -m "not browser and not service"
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test-services: $(VENV)/.dev  ## the tests that need a real program beside them (Chromium)
-	$(BIN)/pytest -m browser
+test-services: $(VENV)/.dev  ## the tests that need a real program beside them: Ceph, Azurite, Chromium
+	$(BIN)/pytest -m "browser or service"
 
 bench: $(VENV)/.bench        ## speed and memory, as ratios; benchmarks/README.md
 	$(BIN)/python benchmarks/small_job.py

@@ -71,6 +71,8 @@ CODES: dict[str, str] = {
     "PLT-048": "Not a reference",
     "PLT-050": "Not among the names of this file",
     "PLT-051": "Refused by the policy",
+    "PLT-052": "Extra not installed",
+    "PLT-053": "Credential not given",
     # The plan compiled from both
     "PLN-001": "Not a partition",
     "PLN-002": "Outside the partitions",
@@ -121,7 +123,11 @@ CODES: dict[str, str] = {
     "STO-010": "Outcome unknown",
     "STO-011": "File system without hard links",
     "STO-012": "Beyond the end of the object",
-    "STO-013": "Kind of store not built",
+    "STO-014": "Access refused",
+    "STO-015": "No such bucket or container",
+    "STO-016": "Request refused by the store",
+    "STO-017": "No answer from the store",
+    "STO-018": "Store without conditional writes",
     # bronze
     "BRZ-001": "Commit damaged",
     "BRZ-002": "Written by a newer version",

@@ -6,25 +6,31 @@ Dagster nor rich, and each command what it needs.
 """
 
 import atexit
-import functools
 import gc
 import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ParamSpec
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
-from medallion_assets.errors import CheckError, ConfigError, InvalidProject, MedallionError
-
-if TYPE_CHECKING:
-    from medallion_assets.project import Project
+from medallion_assets.cli import upkeep
+from medallion_assets.cli.options import (
+    AsJson,
+    Debug,
+    Env,
+    Names,
+    Options,
+    Root,
+    command,
+    complain,
+    document,
+    options_of,
+)
+from medallion_assets.errors import CheckError, ConfigError, MedallionError
 
 __all__ = ["app", "main"]
 
-INTERRUPTED = 130
 _COLLECT = (100_000, 20, 20)
 """Imports make many objects and no garbage: looking for it every 700 objects is a tenth of a cold start."""
 
@@ -36,76 +42,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Root = Annotated[Path | None, typer.Option("--project", "-C", metavar="DIR", help="The project's folder (default: .).")]
-Env = Annotated[str | None, typer.Option("--env", metavar="NAME", help="Overlay platform.NAME.yaml ($MEDALLION_ENV).")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback for an error.")]
-Names = Annotated[list[str] | None, typer.Argument(metavar="[INTENT]...", help="system.table; default: all.")]
-
-
-@dataclass(frozen=True, slots=True)
-class _Options:
-    """What every command takes, before its name or after it; the one after it wins."""
-
-    root: Path | None = None
-    env: str | None = None
-    as_json: bool = False
-    debug: bool = False
-
-    def folder(self) -> Path:
-        return self.root or Path()
-
-    def load(self) -> "Project":
-        from medallion_assets.project import Project
-
-        return Project.load(self.folder(), self.env)
-
-
-P = ParamSpec("P")
-
-
-def _command(function: Callable[P, None]) -> Callable[P, None]:
-    """A command whose MedallionErrors are printed and become its exit code."""
-
-    @functools.wraps(function)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            function(*args, **kwargs)
-            sys.stdout.flush()
-        except MedallionError as error:
-            context = kwargs["context"]
-            before = context.obj if isinstance(context, typer.Context) else None
-            if kwargs["debug"] or (isinstance(before, _Options) and before.debug):
-                raise
-            if kwargs["as_json"] or (isinstance(before, _Options) and before.as_json):
-                problems = error.problems if isinstance(error, InvalidProject) else (error.problem,)
-                _document({"problems": [asdict(problem) for problem in problems]})
-            _complain(str(error))
-            raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
-            _complain("Interrupted. What was committed stays; run it again to go on.")
-            raise typer.Exit(INTERRUPTED) from None
-        except BrokenPipeError:  # the reader of our output, such as `head`, has gone: nobody is left to tell
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit from None
-
-    return wrapped
-
-
-def _options(context: typer.Context, root: Path | None, env: str | None, as_json: bool, debug: bool) -> _Options:
-    before = context.obj if isinstance(context.obj, _Options) else _Options()
-    return _Options(root or before.root, env or before.env, as_json or before.as_json, debug or before.debug)
-
-
-def _complain(text: str) -> None:
-    print(text, file=sys.stderr)
-
-
-def _document(value: object) -> None:
-    import json
-
-    print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def _version(wanted: bool) -> None:
@@ -128,29 +64,29 @@ def _common(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    context.obj = _Options(project, env, as_json, debug)
+    context.obj = Options(project, env, as_json, debug)
     if context.invoked_subcommand is None:
         print(context.get_help())
 
 
 @app.command()
-@_command
+@command
 def validate(
     context: typer.Context, *, project: Root = None, env: Env = None, as_json: AsJson = False, debug: Debug = False
 ) -> None:
     """Read platform.yaml and every intent, and say everything that is wrong."""
-    options = _options(context, project, env, as_json, debug)
+    options = options_of(context, project, env, as_json, debug)
     loaded = options.load()
     from medallion_assets.cli.texts import validated_json, validated_text
 
     if options.as_json:
-        _document(validated_json(loaded))
+        document(validated_json(loaded))
     else:
         print(validated_text(loaded))
 
 
 @app.command()
-@_command
+@command
 def plan(
     context: typer.Context,
     intents: Names = None,
@@ -161,20 +97,20 @@ def plan(
     debug: Debug = False,
 ) -> None:
     """Show what will happen: datasets, paths, partitions, models, columns, checks, dependencies."""
-    options = _options(context, project, env, as_json, debug)
+    options = options_of(context, project, env, as_json, debug)
     loaded = options.load()
     plans = [loaded.plan(name) for name in intents] if intents else list(loaded.plans)
     from medallion_assets.cli.texts import plan_text, plans_text
     from medallion_assets.plan.explain import plan_json
 
     if options.as_json:
-        _document([plan_json(one) for one in plans])
+        document([plan_json(one) for one in plans])
     else:
         print("\n\n".join(plan_text(one) for one in plans) if intents else plans_text(plans))
 
 
 @app.command()
-@_command
+@command
 def run(
     context: typer.Context,
     intents: Names = None,
@@ -199,7 +135,7 @@ def run(
 
     Without a date: the last whole partition (yesterday, for a daily one), or the current one of a source read now.
     """
-    options = _options(context, project, env, as_json, debug)
+    options = options_of(context, project, env, as_json, debug)
     from medallion_assets.cli.output import outcome_json, outcome_text
     from medallion_assets.cli.progress import Reporter
     from medallion_assets.cli.run import dates_of, plan_work
@@ -219,14 +155,14 @@ def run(
         else:
             outcome = execute(loaded, work, failures, reporter, force=force)
     if options.as_json:
-        _document(outcome_json(outcome))
+        document(outcome_json(outcome))
     else:
         print(outcome_text(outcome))
     raise typer.Exit(outcome.exit_code)
 
 
 @app.command()
-@_command
+@command
 def status(
     context: typer.Context,
     intents: Names = None,
@@ -238,13 +174,13 @@ def status(
     debug: Debug = False,
 ) -> None:
     """Show what is committed: for which dates, how many rows, how far silver has come."""
-    options = _options(context, project, env, as_json, debug)
+    options = options_of(context, project, env, as_json, debug)
     from medallion_assets.cli.commands import status as look
     from medallion_assets.cli.texts import partitions_text, status_json, status_text
 
     found = look(options.load(), intents or [], verify=verify)
     if options.as_json:
-        _document([status_json(one) for one in found])
+        document([status_json(one) for one in found])
     else:
         print(status_text(found))
         if intents:
@@ -254,7 +190,7 @@ def status(
 
 
 @app.command()
-@_command
+@command
 def show(
     context: typer.Context,
     table: Annotated[str, typer.Argument(help="silver/<domain>/<entity> or bronze/<system>/<table>.")],
@@ -269,19 +205,19 @@ def show(
     debug: Debug = False,
 ) -> None:
     """Show the first rows of a table."""
-    options = _options(context, project, env, as_json, debug)
+    options = options_of(context, project, env, as_json, debug)
     from medallion_assets.cli.commands import show as first_rows
     from medallion_assets.cli.texts import shown_json, shown_text
 
     found = first_rows(options.load(), table, as_of=as_of, current=current, key=date, limit=limit)
     if options.as_json:
-        _document(shown_json(found))
+        document(shown_json(found))
     else:
         print(shown_text(found))
 
 
 @app.command()
-@_command
+@command
 def ui(
     context: typer.Context,
     *,
@@ -295,7 +231,7 @@ def ui(
     debug: Debug = False,
 ) -> None:
     """Open Dagster's webserver and daemon on the project; Ctrl-C ends both."""
-    options = _options(context, project, env, as_json, debug)
+    options = options_of(context, project, env, as_json, debug)
     options.load()
     from medallion_assets.cli.ui import serve
 
@@ -303,7 +239,7 @@ def ui(
 
 
 @app.command()
-@_command
+@command
 def schema(
     context: typer.Context,
     *,
@@ -314,22 +250,24 @@ def schema(
     debug: Debug = False,
 ) -> None:
     """Print the JSON Schemas of intents, or write them for editors."""
-    options = _options(context, project, env, as_json, debug)
+    options = options_of(context, project, env, as_json, debug)
     from medallion_assets.intent.schema import json_schemas
 
     schemas = json_schemas()
     if not write:
-        _document(schemas)
+        document(schemas)
         return
     from medallion_assets.cli.commands import write_schemas
 
     written = [str(path) for path in write_schemas(options.folder(), schemas)]
     if options.as_json:
-        _document(written)
+        document(written)
     else:
         print("\n".join(written))
         print("For an editor, first line of an intent: # yaml-language-server: $schema=../schemas/intent.schema.json")
 
+
+app.command()(upkeep.doctor)
 
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 """click's, or the copy of it inside newer versions of typer, which has no public name."""
@@ -343,7 +281,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(asked, prog_name="medallion", standalone_mode=False)
     except _UsageError as error:
-        _complain(str(ConfigError("CLI-006", _sentence(error), where="medallion", fix="see `medallion --help`.")))
+        complain(str(ConfigError("CLI-006", _sentence(error), where="medallion", fix="see `medallion --help`.")))
         return ConfigError.exit_code
     except Exception as error:  # noqa: BLE001 - the border to the terminal: no traceback but on request
         return _unexpected(error, debug="--debug" in asked)
@@ -363,7 +301,7 @@ def _unexpected(error: Exception, *, debug: bool) -> int:
     else:
         from medallion_assets.cli.run import unexpected
 
-        _complain(str(unexpected(error)))
+        complain(str(unexpected(error)))
     return error.exit_code if isinstance(error, MedallionError) else 1
 
 

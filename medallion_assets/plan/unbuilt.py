@@ -1,11 +1,11 @@
 """What an intent asks for that this version does not do: said by name, when it is planned and when it is run."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from medallion_assets.intent.check import Check, InSet, NotNull, Range, Regex, Unique
 from medallion_assets.intent.load import Cdc, CurrentHistory, Full, Incremental, Load
 from medallion_assets.intent.model import Intent
-from medallion_assets.intent.platform import Local, Platform
+from medallion_assets.intent.platform import Platform
 from medallion_assets.intent.silver import Silver
 from medallion_assets.intent.source import Api, Columnar, Csv, Database, File, Json, Kafka, Source
 
@@ -22,7 +22,6 @@ def unbuilt(intent: Intent, source: Source, load: Load, platform: Platform) -> t
         *_load(load),
         *(name for silver in intent.silver for name in _silver(silver, intent)),
         *(name for check in intent.checks for name in _check(check)),
-        *_stores(_store_names(intent, source, load, platform), platform),
     ]
     if intent.partitions.cadence not in ("hourly", "daily", "weekly", "monthly", "none"):
         asked.append("a cron as `partitions.cadence`")
@@ -113,13 +112,6 @@ def _store_names(intent: Intent, source: Source, load: Load, platform: Platform)
     own = (source.store,) if isinstance(source, File) and source.store is not None else ()
     silvers = (silver.store or platform.silver.store for silver in intent.silver)
     return (*own, load.store or platform.bronze.store, *silvers)
-
-
-def _stores(names: Iterable[str], platform: Platform) -> Iterator[str]:
-    for name in names:
-        store = platform.stores.get(name)
-        if store is not None and not isinstance(store, Local):
-            yield f"store type `{store.type}` (store `{name}`)"
 
 
 def _unknown(intent: Intent, source: Source, load: Load, platform: Platform) -> Iterator[str]:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from typing_extensions import assert_never
 
-from medallion_assets.errors import StorageError
 from medallion_assets.intent.platform import S3, Azure, Local
 from medallion_assets.intent.platform import Store as StoreSpec
 from medallion_assets.lake.ports import Store
@@ -18,16 +17,17 @@ def open_store(name: str, spec: StoreSpec, root: Path, resolve: Callable[[str], 
     """The store called ``name``. ``root`` is the project's folder, against which a relative local root is read;
     ``resolve`` replaces references such as ``${env:LAKE}``.
 
-    Nothing is created or contacted yet. Raises StorageError STO-013 for a kind that this version cannot open.
+    Nothing is created or contacted yet; a service is proven to honour conditional writes by its first creation. Raises
+    ConfigError PLT-052 (an extra is not installed), PLT-053 (a credential is not given).
     """
     match spec:
         case Local():
             return LocalStore(root / Path(resolve(spec.root)).expanduser())
         case S3() | Azure():
-            raise StorageError(
-                "STO-013",
-                f"This version cannot open stores of type {spec.type}.",
-                where=f"platform.yaml  stores.{name}",
-                fix="Use a store of type local.",
-            )
+            from medallion_assets.stores.probe import ProbedStore
+            from medallion_assets.stores.services import open_azure, open_s3
+
+            if isinstance(spec, S3):
+                return ProbedStore(open_s3(name, spec, root, resolve))
+            return ProbedStore(open_azure(name, spec, root, resolve))
     assert_never(spec)

@@ -26,9 +26,11 @@ def test_validate_counts(lake: Lake) -> None:
 
 
 def test_validate_says_what_this_version_does_not_do(lake: Lake) -> None:
-    lake.write("intents/cities.yaml", CITIES.replace("scd_type_1", "full_merge_dedupe") + "schedule: 0 6 * * *\n")
+    lake.write(
+        "intents/cities.yaml", CITIES.replace("keys: city", "keys: city, format: parquet") + "schedule: 0 6 * * *\n"
+    )
     assert lake.run("validate").out == (
-        "geo.cities: Silver model `full_merge_dedupe` is not built in this version.\n"
+        "geo.cities: Silver in format `parquet` is not built in this version.\n"
         "geo.cities: `schedule` is accepted and not active in this version.\n"
         "Valid: 2 intents, 2 silver tables.\n"
     )
@@ -276,10 +278,10 @@ def test_without_a_date_the_last_whole_partition_is_loaded(lake: Lake) -> None:
 
 
 def test_what_is_not_built_is_said_when_it_is_run(lake: Lake) -> None:
-    lake.write("intents/cities.yaml", CITIES.replace("scd_type_1", "full_merge_dedupe"))
+    lake.write("intents/cities.yaml", CITIES.replace("keys: city", "keys: city, format: parquet"))
     done = lake.run("run", "cities")
     assert done.code == 1
-    assert "PLN-008  intents/cities.yaml:2  geo.cities\n  Silver model `full_merge_dedupe`" in done.err
+    assert "PLN-008  intents/cities.yaml:2  geo.cities\n  Silver in format `parquet`" in done.err
 
 
 def test_a_dataset_that_is_not_enabled_is_left_out_or_refused(lake: Lake) -> None:

@@ -1,10 +1,12 @@
 """What every store does. Each adapter of conftest.py passes all of it."""
 
+import io
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from threading import Barrier
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -163,8 +165,17 @@ def test_odd_names_are_kept(store: Store, name: str) -> None:
     assert store.get(f"odd/{name}") == b"1"
 
 
-def test_no_options_are_needed_here(store: Store) -> None:
-    assert dict(store.options) == {}
+def test_readers_with_their_own_access_are_told_how(store: Store) -> None:
+    """By URL and options alone, Polars reads the object; what lies in this process needs neither."""
+    whole = io.BytesIO()
+    pl.DataFrame({"a": [1, 2]}).write_parquet(whole)
+    store.put("deep/t.parquet", whole.getvalue())
+    url = store.url("deep/t.parquet")
+    if url.startswith("memory:"):
+        assert dict(store.options) == {}
+        return
+    found = pl.scan_parquet(url, storage_options=dict(store.options) or None, hive_partitioning=False).collect()
+    assert found.to_dict(as_series=False) == {"a": [1, 2]}
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

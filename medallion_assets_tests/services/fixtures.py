@@ -1,0 +1,43 @@
+"""The servers as fixtures: started by the first test that asks for one, ended with the session."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from medallion_assets_tests.services.objects import AzureServer, S3Server, azurite, s3
+from medallion_assets_tests.services.process import NotInstalled
+
+__all__ = ["azure_server", "s3_server"]
+
+Server = TypeVar("Server")
+
+
+def _running(start: Callable[[Path], AbstractContextManager[Server]]) -> Iterator[Server]:
+    """In CI a server that does not start is a failure; elsewhere one that is not installed skips its tests."""
+    with tempfile.TemporaryDirectory(prefix="medallion-") as folder:
+        try:
+            starting = start(Path(folder))
+            server = starting.__enter__()
+        except NotInstalled as missing:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(str(missing))
+        try:
+            yield server
+        finally:
+            starting.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    yield from _running(s3)
+
+
+@pytest.fixture(scope="session")
+def azure_server() -> Iterator[AzureServer]:
+    yield from _running(azurite)
