@@ -177,4 +177,5 @@ CODES: dict[str, str] = {
     "CLI-010": "No such environment",
     "CLI-011": "Intent that would not be read",
     "CLI-012": "Port taken",
+    "CLI-013": "Not a span of time",
 }

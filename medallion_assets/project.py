@@ -6,6 +6,7 @@ nor Dagster; what a verb needs is imported when it is used.
 
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ from medallion_assets.secrets.resolve import Resolver, read_env_file
 if TYPE_CHECKING:
     import polars as pl
 
+    from medallion_assets.bronze.audit import Audit
+    from medallion_assets.bronze.garbage import Sweep
     from medallion_assets.lake.manifest import Commit, Head
     from medallion_assets.lake.results import CheckResult, Ingested, Refined
 
@@ -307,6 +310,30 @@ class Project:
         from medallion_assets.bronze.reader import scan
 
         return scan(self.store(plan.bronze.store), plan.bronze.path, commits)
+
+    # -------------------------------------------------------------------------------------------- upkeep
+
+    def audit(self, plan: DatasetPlan, *, progress: Progress | None = None) -> "Audit":
+        """Every byte of every live part against its hash, and the whole log. Raises Corrupt for a damaged log."""
+        from medallion_assets.bronze.audit import audit
+
+        return audit(self.store(plan.bronze.store), plan.bronze.path, progress=progress)
+
+    def repair(self, plan: DatasetPlan) -> tuple[str, ...]:
+        """Write the copies beside the parts anew where they are not what the log says; the paths written."""
+        from medallion_assets.bronze.repair import rebuild_copies
+
+        return rebuild_copies(self.store(plan.bronze.store), plan.bronze.path)
+
+    def sweep(self, plan: DatasetPlan, *, grace: timedelta | None = None, delete: bool = False) -> "Sweep":
+        """The garbage of a dataset; with ``delete`` it is removed. ``grace``: nothing younger goes (None: 7 days)."""
+        from medallion_assets.bronze.garbage import Keep, sweep
+        from medallion_assets.runs.admit import GARBAGE_GRACE
+
+        readers = [silver for other in self.plans if other.bronze == plan.bronze for silver in other.silvers]
+        absorbed = min((self.table(silver).absorbed or 0 for silver in readers), default=sys.maxsize)
+        keep = Keep(GARBAGE_GRACE if grace is None else grace, plan.bronze.retention, absorbed)
+        return sweep(self.store(plan.bronze.store), plan.bronze.path, keep, delete=delete)
 
     @staticmethod
     def refuse_unbuilt(plan: DatasetPlan) -> None:

@@ -267,7 +267,8 @@ def schema(
         print("For an editor, first line of an intent: # yaml-language-server: $schema=../schemas/intent.schema.json")
 
 
-app.command()(upkeep.doctor)
+for upkeep_command in (upkeep.doctor, upkeep.verify, upkeep.repair, upkeep.gc):
+    app.command()(upkeep_command)
 
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 """click's, or the copy of it inside newer versions of typer, which has no public name."""

@@ -1,18 +1,24 @@
-"""Commands for whoever looks after a lake: what its stores can do."""
+"""Commands for whoever looks after a lake: what its stores can do, whether it is whole, what in it is garbage."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medallion_assets.cli.options import AsJson, Debug, Env, Root, command, document, options_of
-from medallion_assets.errors import StorageError
+from medallion_assets.cli.options import AsJson, Debug, Env, Names, Root, command, document, options_of
+from medallion_assets.errors import ConfigError, Corrupt, StorageError
 
 if TYPE_CHECKING:
+    from medallion_assets.bronze.audit import Audit
+    from medallion_assets.bronze.garbage import Sweep
     from medallion_assets.cli.output import Json
+    from medallion_assets.lake.ports import Progress
+    from medallion_assets.plan.model import DatasetPlan
+    from medallion_assets.project import Project
     from medallion_assets.stores.probe import Finding
 
-__all__ = ["doctor"]
+__all__ = ["doctor", "gc", "repair", "verify"]
 
 
 @command
@@ -60,4 +66,183 @@ def _findings_json(found: "Mapping[str, Sequence[Finding]]") -> "Json":
             for finding in findings
         ]
         for name, findings in found.items()
+    }
+
+
+# ------------------------------------------------------------------------------------------------ verify
+
+
+@command
+def verify(
+    context: typer.Context,
+    intents: Names = None,
+    *,
+    project: Root = None,
+    env: Env = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Read every byte of every committed part and the whole commit log, and say what is not as it was written."""
+    options = options_of(context, project, env, as_json, debug)
+    loaded = options.load()
+    from medallion_assets.cli.progress import Reporter
+
+    found: dict[str, Audit | Corrupt] = {}
+    with Reporter(loaded.scrub, options.debug) as reporter:
+        for plan in _with_bronze(loaded, intents):
+            found[plan.name] = _audited(loaded, plan, reporter.progress)
+    if options.as_json:
+        document({name: _audit_json(audit) for name, audit in found.items()})
+    else:
+        print(_audits_text(found))
+    whole = all(not isinstance(audit, Corrupt) and not audit.faults for audit in found.values())
+    raise typer.Exit(0 if whole else Corrupt.exit_code)
+
+
+def _audited(loaded: "Project", plan: "DatasetPlan", progress: "Progress") -> "Audit | Corrupt":
+    """A damaged log is a finding, too: the other datasets are still looked at."""
+    try:
+        return loaded.audit(plan, progress=progress)
+    except Corrupt as error:
+        return error
+
+
+def _with_bronze(loaded: "Project", names: Sequence[str] | None) -> "list[DatasetPlan]":
+    """The datasets that have a bronze of their own, once each."""
+    chosen = [loaded.plan(name) for name in names] if names else loaded.plans
+    return list({(plan.bronze.store, plan.bronze.path): plan for plan in reversed(chosen)}.values())[::-1]
+
+
+def _audits_text(found: "Mapping[str, Audit | Corrupt]") -> str:
+    from medallion_assets.cli.output import table
+
+    headers = ("dataset", "commits", "parts", "rows", "bytes", "faults")
+    rows: list[tuple[str, ...]] = []
+    faults: list[str] = []
+    for name, audit in found.items():
+        if isinstance(audit, Corrupt):
+            rows.append((name, "?", "?", "?", "?", "log damaged"))
+            faults.append(str(audit))
+            continue
+        numbers = (audit.commits, audit.parts, audit.rows, audit.bytes, len(audit.faults))
+        rows.append((name, *(f"{number:,}" for number in numbers)))
+        faults += [
+            f"{fault.fault.code}  {name}  commit {fault.n}, partition {fault.partition}\n"
+            f"  {fault.fault.path} {fault.fault.what}.\n"
+            "  Fix: load the partition again (medallion run), or restore the file from a backup."
+            for fault in audit.faults
+        ]
+    return "\n\n".join([table(headers, rows, right=headers[1:]), *faults])
+
+
+def _audit_json(audit: "Audit | Corrupt") -> "Json":
+    if isinstance(audit, Corrupt):
+        return {"log": {"code": audit.code, "what": audit.problem.what, "where": audit.problem.where}}
+    return {
+        "commits": audit.commits,
+        "parts": audit.parts,
+        "rows": audit.rows,
+        "bytes": audit.bytes,
+        "faults": [
+            {"code": f.fault.code, "commit": f.n, "partition": f.partition, "path": f.fault.path, "what": f.fault.what}
+            for f in audit.faults
+        ],
+    }
+
+
+# ------------------------------------------------------------------------------------------------ repair
+
+
+@command
+def repair(
+    context: typer.Context,
+    intents: Names = None,
+    *,
+    project: Root = None,
+    env: Env = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Write the copies beside the parts (_metadata.json, _checksums.json) anew where they differ from the log."""
+    options = options_of(context, project, env, as_json, debug)
+    loaded = options.load()
+    found = {plan.name: loaded.repair(plan) for plan in _with_bronze(loaded, intents)}
+    if options.as_json:
+        document({name: list(paths) for name, paths in found.items()})
+    else:
+        written = [path for paths in found.values() for path in paths]
+        print(
+            "\n".join(
+                [*written, f"{len(written):,} copies written." if written else "All copies are as they should be."]
+            )
+        )
+
+
+# ------------------------------------------------------------------------------------------------ gc
+
+
+@command
+def gc(
+    context: typer.Context,
+    intents: Names = None,
+    *,
+    delete: Annotated[bool, typer.Option("--delete", help="Remove it; without this it is only shown.")] = False,
+    grace: Annotated[
+        str, typer.Option(metavar="AGE", help="Nothing younger goes: a run may be writing it (30m, 12h, 7d).")
+    ] = "7d",
+    project: Root = None,
+    env: Env = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Show, or remove, what no commit names and what was replaced longer ago than `retention.bronze`."""
+    options = options_of(context, project, env, as_json, debug)
+    loaded = options.load()
+    age = _age(grace)
+    found = {plan.name: loaded.sweep(plan, grace=age, delete=delete) for plan in _with_bronze(loaded, intents)}
+    if options.as_json:
+        document({name: _sweep_json(sweep) for name, sweep in found.items()})
+    else:
+        print(_sweeps_text(found, deleted=delete))
+
+
+def _age(text: str) -> timedelta:
+    from pydantic import TypeAdapter, ValidationError
+
+    from medallion_assets.intent.base import Duration
+
+    try:
+        return TypeAdapter(Duration).validate_python(text)
+    except ValidationError:
+        raise ConfigError(
+            "CLI-013", f"{text!r} is not a span of time.", where="medallion gc --grace", fix="write 30m, 12h or 7d."
+        ) from None
+
+
+def _sweeps_text(found: "Mapping[str, Sweep]", *, deleted: bool) -> str:
+    from medallion_assets.cli.output import table
+
+    rows = [
+        (name, garbage.path, garbage.why, f"{garbage.bytes:,}", garbage.modified.isoformat(timespec="seconds"))
+        for name, sweep in found.items()
+        for garbage in sweep.garbage
+    ]
+    text = [table(("dataset", "object", "why", "bytes", "written"), rows, right=("bytes",))] if rows else []
+    unfinished = sum(sweep.unfinished for sweep in found.values())
+    young = sum(sweep.young for sweep in found.values())
+    done = "Removed" if deleted else "To be removed with --delete"
+    text.append(f"{done}: {len(rows):,} objects and {unfinished:,} unfinished writes.")
+    if young:
+        text.append(f"{young:,} more are named by no commit and too young: a run may be writing them.")
+    return "\n".join(text)
+
+
+def _sweep_json(sweep: "Sweep") -> "Json":
+    return {
+        "deleted": sweep.deleted,
+        "unfinished": sweep.unfinished,
+        "young": sweep.young,
+        "garbage": [
+            {"path": g.path, "bytes": g.bytes, "modified": g.modified.isoformat(), "why": g.why} for g in sweep.garbage
+        ],
     }

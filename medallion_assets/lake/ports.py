@@ -150,6 +150,12 @@ class Store(Protocol):
         """Absent is fine."""
         ...
 
+    def sweep(self, prefix: str, before: datetime, *, delete: bool) -> int:
+        """How many writes below ``prefix`` were begun before that instant and never finished (by a kill), and, with
+        ``delete``, an end to them. They are no objects: nothing else shows them. 0 where the service keeps them.
+        """
+        ...
+
     def url(self, path: str) -> str:
         """For readers with their own access (Polars, deltalake): an absolute path or a URL. No secret in it."""
         ...

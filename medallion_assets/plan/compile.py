@@ -64,7 +64,7 @@ def _plan(located: LocatedIntent, by_name: Mapping[str, Intent], platform: Platf
         load=load,
         as_of=_as_of(source, load),
         calendar=_calendar(feed),
-        bronze=_bronze(DatasetId(feed.system, feed.table), load, platform),
+        bronze=_bronze(feed, load, platform),
         columns=_columns(intent),
         schema_mode=intent.schema_mode,
         limits=Limits(intent.quarantine.max_rows, intent.quarantine.max_fraction),
@@ -90,7 +90,8 @@ def _calendar(intent: Intent) -> Calendar:
     return Calendar(cadence, given.start or _START, given.end, given.timezone)
 
 
-def _bronze(dataset: DatasetId, load: Load, platform: Platform) -> BronzePlan:
+def _bronze(feed: Intent, load: Load, platform: Platform) -> BronzePlan:
+    dataset = DatasetId(feed.system, feed.table)
     prefix = platform.bronze.prefix
     return BronzePlan(
         store=load.store or platform.bronze.store,
@@ -99,6 +100,7 @@ def _bronze(dataset: DatasetId, load: Load, platform: Platform) -> BronzePlan:
         part_rows=load.chunk.rows,
         part_bytes=load.chunk.bytes,
         compression=load.compression,
+        retention=feed.retention.bronze,
     )
 
 

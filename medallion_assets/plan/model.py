@@ -59,6 +59,8 @@ class BronzePlan:
     part_rows: int
     part_bytes: int
     compression: Literal["zstd", "snappy", "gzip", "lz4", "brotli"]
+    retention: timedelta | None
+    """How long the parts of a replaced load are kept after silver has absorbed its replacement; None: for good."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def inactive(intent: Intent) -> tuple[str, ...]:
         "`schedule`": intent.schedule is not None,
         "`sensor`": intent.sensor is not None,
         "`alerts`": bool(intent.alerts),
-        "`retention`": intent.retention.bronze is not None or intent.retention.silver is not None,
+        "`retention.silver`": intent.retention.silver is not None,
     }
     return tuple(f"{name} is accepted and not active in this version." for name, given in asked.items() if given)
 

@@ -134,6 +134,13 @@ class LocalStore:
             found = sorted(_below(folder, f"{prefix}/" if prefix else ""), key=lambda o: o.path)
         return iter(found)
 
+    def sweep(self, prefix: str, before: datetime, *, delete: bool) -> int:
+        """Temporary files that a kill left behind."""
+        count = 0
+        with suppress(NotFound), self._explained(prefix), self._folder(segments_of(prefix)) as folder:
+            count = _unfinished(folder, before, delete=delete)
+        return count
+
     def url(self, path: str) -> str:
         return str(self._root / path)
 
@@ -272,6 +279,27 @@ def _below(folder: int, prefix: str) -> Iterator[ObjectInfo]:
                         os.close(below)
             elif not entry.name.startswith(TEMPORARY) and (info := _listed(entry, prefix)) is not None:
                 yield info
+
+
+def _unfinished(folder: int, before: datetime, *, delete: bool) -> int:
+    """Temporary files older than ``before`` below an open folder: their number; with ``delete`` they are removed."""
+    count = 0
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):  # finished or removed while we look
+                if entry.is_dir(follow_symlinks=False):
+                    below = os.open(entry.name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+                    try:
+                        count += _unfinished(below, before, delete=delete)
+                    finally:
+                        os.close(below)
+                elif (
+                    entry.name.startswith(TEMPORARY) and _info("", entry.stat(follow_symlinks=False)).modified < before
+                ):
+                    if delete:
+                        os.unlink(entry.name, dir_fd=folder)
+                    count += 1
+    return count
 
 
 def _listed(entry: "os.DirEntry[str]", prefix: str) -> ObjectInfo | None:

@@ -7,6 +7,7 @@ a conflict: whoever asked for it finds out what is there. Nothing is contacted b
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from medallion_assets.errors import AlreadyExists, NotFound, StorageError, StoreUnavailable
@@ -131,6 +132,10 @@ class ObjectStore:
         """Times in whole seconds: a listing may be finer than an answer's header, and the same object looks alike."""
         modified = meta["last_modified"].replace(microsecond=0)
         return ObjectInfo(meta["path"].removeprefix(self._prefix), meta["size"], modified)
+
+    def sweep(self, prefix: str, before: datetime, *, delete: bool) -> int:  # noqa: ARG002 - the port's
+        """Uploads in pieces that were never completed belong to the service: a lifecycle rule ends them."""
+        return 0
 
     def url(self, path: str) -> str:
         return f"{self._base}/{self._prefix}{path}"

@@ -7,6 +7,7 @@ but the last would lose its rows without a word; so such a store is refused befo
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from threading import Lock
 from time import perf_counter
 from uuid import uuid4
@@ -54,6 +55,9 @@ class ProbedStore:
 
     def delete(self, path: str) -> None:
         self._store.delete(path)
+
+    def sweep(self, prefix: str, before: datetime, *, delete: bool) -> int:
+        return self._store.sweep(prefix, before, delete=delete)
 
     def url(self, path: str) -> str:
         return self._store.url(path)

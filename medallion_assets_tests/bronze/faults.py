@@ -1,6 +1,7 @@
 """A store that fails at chosen operations, before or after they take effect."""
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 
 from medallion_assets.errors import StorageError, StoreUnavailable
 from medallion_assets.lake.ports import ObjectInfo, Store
@@ -76,6 +77,9 @@ class FaultStore:
 
     def delete(self, path: str) -> None:
         self._around("delete", path, lambda: self._inner.delete(path))
+
+    def sweep(self, prefix: str, before: datetime, *, delete: bool) -> int:
+        return self._inner.sweep(prefix, before, delete=delete)
 
     def url(self, path: str) -> str:
         return self._inner.url(path)

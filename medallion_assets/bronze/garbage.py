@@ -1,0 +1,122 @@
+"""What lies in a dataset's folder and belongs to nothing: parts of attempts that never committed, and, once nobody
+needs them, parts of loads that were replaced.
+
+Age is by the store's clock, which also dated the objects. Commits, checkpoints and copies are never garbage.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from medallion_assets.bronze.commit import CommitLog
+from medallion_assets.lake.manifest import Commit, Load
+from medallion_assets.lake.ports import Store
+
+__all__ = ["Garbage", "Keep", "Sweep", "sweep"]
+
+_CLOCK = "_clock"
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """An object that may go. ``path`` is relative to the dataset's folder."""
+
+    path: str
+    bytes: int
+    modified: datetime
+    why: Literal["uncommitted", "replaced"]
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """What protects an object: nothing younger than ``grace`` goes, no replaced load younger than ``replaced`` (None:
+    none ever goes), and none whose replacement silver has not absorbed: it has come to commit ``absorbed``.
+    """
+
+    grace: timedelta
+    replaced: timedelta | None
+    absorbed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What was found, and what became of it. ``unfinished``: writes that a kill left behind half done, in number."""
+
+    garbage: tuple[Garbage, ...]
+    unfinished: int
+    deleted: bool
+    young: int
+    """Objects that no commit names and that are too young: a run may be writing them."""
+
+
+def sweep(store: Store, path: str, keep: Keep, *, delete: bool = False) -> Sweep:
+    """Find, and with ``delete`` remove, the garbage of the dataset whose folder is ``path``.
+
+    The log is read again right before anything is removed. Raises StorageError, Corrupt when the log is damaged: then
+    nothing can be told apart.
+    """
+    if next(store.list(path), None) is None:
+        return Sweep((), 0, delete, 0)
+    now = _now(store, path)
+    found, young = _garbage(store, path, keep, now)
+    if delete and found:
+        still = {garbage.path for garbage in _garbage(store, path, keep, now)[0]}
+        found = tuple(garbage for garbage in found if garbage.path in still)
+        for garbage in found:
+            store.delete(f"{path}/{garbage.path}")
+    unfinished = store.sweep(path, now - keep.grace, delete=delete)
+    return Sweep(found, unfinished, delete, young)
+
+
+def _now(store: Store, path: str) -> datetime:
+    """The store's clock, by an object that is written for it."""
+    store.put(f"{path}/{_CLOCK}", b"")
+    return store.info(f"{path}/{_CLOCK}").modified
+
+
+def _garbage(store: Store, path: str, keep: Keep, now: datetime) -> tuple[tuple[Garbage, ...], int]:
+    # Listed before the log is read: what commits meanwhile is named by then.
+    objects = [info for info in store.list(path) if info.path.endswith(".parquet")]
+    commits = tuple(CommitLog(store, path).commits())
+    live = _live(commits)
+    names = {part for commit in commits if commit.n in live for part in _parts(commit.load)}
+    replaced = {part: at for commit in commits if commit.n not in live
+                for part in _parts(commit.load) for at in [_replaced_at(commit, commits)]}  # fmt: skip
+    found: list[Garbage] = []
+    young = 0
+    for info in objects:
+        relative = info.path.removeprefix(f"{path}/")
+        if relative in names:
+            continue
+        if relative in replaced:
+            if _over(replaced[relative], keep, now):
+                found.append(Garbage(relative, info.bytes, info.modified, "replaced"))
+        elif now - info.modified >= keep.grace:
+            found.append(Garbage(relative, info.bytes, info.modified, "uncommitted"))
+        else:
+            young += 1
+    return tuple(found), young
+
+
+def _live(commits: Iterable[Commit]) -> set[int]:
+    live: set[int] = set()
+    for commit in commits:
+        live.difference_update(commit.load.replaces)
+        live.add(commit.n)
+    return live
+
+
+def _parts(load: Load) -> Mapping[str, None]:
+    parts = load.parts if load.quarantine is None else (*load.parts, load.quarantine)
+    return dict.fromkeys(part.path for part in parts)
+
+
+def _replaced_at(commit: Commit, commits: Iterable[Commit]) -> Commit:
+    return next(other for other in commits if commit.n in other.load.replaces)
+
+
+def _over(by: Commit, keep: Keep, now: datetime) -> bool:
+    if keep.replaced is None or by.n > keep.absorbed:
+        return False
+    return now - by.load.finished_at >= max(keep.replaced, keep.grace)
