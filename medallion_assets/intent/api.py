@@ -77,6 +77,8 @@ class OAuthCC(Spec):
     token_url: Text
     client_id: Text
     client_secret: Text
+    client_auth: Literal["body", "basic"] = "body"
+    """Where id and secret are sent: in the form, or as HTTP Basic."""
     scopes: Many[Text] = ()
 
 
@@ -197,12 +199,16 @@ class Parent(Spec):
     dataset: Text | None = None
     path: Text | None = None
     records: Text | None = None
+    params: Map[Text] = Field(default_factory=dict)
+    pagination: Pagination = NoPages.model_construct(type="none")
     bind: Map[Text]
     """Template field of ``path`` or ``params`` → column of the parent."""
+    columns: Map[Text] = Field(default_factory=dict)
+    """Column of every child row → column of its parent, whose value it gets."""
 
 
 class Api(SourceBase):
-    """A REST interface that answers in JSON."""
+    """A REST interface."""
 
     type: Literal["api"]
     connection: Name | None = None
@@ -216,6 +222,8 @@ class Api(SourceBase):
     records: Text | None = None
     """JMESPath to the list of rows."""
     nested: Literal["json", "flatten"] = "json"
+    format: Literal["auto", "json", "jsonl", "csv"] = "auto"
+    """Of the answers; ``auto``: as their Content-Type says, else json."""
     pagination: Pagination = NoPages.model_construct(type="none")
     parents: Parent | None = None
     rate_limit: Rate | None = None

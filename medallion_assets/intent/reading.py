@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pydantic_core import PydanticCustomError
 
-from medallion_assets.intent.api import CursorPages
+from medallion_assets.intent.api import CursorPages, NextUrl, Offset, Page, SessionTok
 from medallion_assets.intent.finding import Finding
 from medallion_assets.intent.model import Intent
 from medallion_assets.intent.source import Api, Bronze, Database, File, FixedWidth, Kafka, Python, Source
@@ -82,6 +82,35 @@ def _api(source: Api) -> Iterator[Finding]:
                 f"Cursor pages need exactly one of `next`, `next_header`, `next_from_last`, and have {len(ways)}.",
                 "Say where the answer holds the next cursor.",
             )
+    if isinstance(pages, Offset | Page | CursorPages) and pages.place == "body" and source.method != "POST":
+        yield Finding(
+            "INT-047", ("source", "pagination", "place"), "A GET has no body for the page's parameters.",
+            "Set `method: POST`, or `place: query`.",
+        )  # fmt: skip
+    yield from _expressions(source)
+
+
+def _expressions(source: Api) -> Iterator[Finding]:
+    """Every JMESPath is one."""
+    texts: list[tuple[tuple[Key, ...], str | None]] = [(("records",), source.records)]
+    if isinstance(source.pagination, CursorPages | NextUrl):
+        texts.append((("pagination", "next"), source.pagination.next))
+    if isinstance(source.auth, SessionTok):
+        texts.append((("auth", "token"), source.auth.token))
+    if source.parents is not None:
+        texts.append((("parents", "records"), source.parents.records))
+    texts += [(("response_rules", index, "body"), rule.body) for index, rule in enumerate(source.response_rules)]
+    for path, text in texts:
+        if text is None:
+            continue
+        from jmespath import compile as compiled
+        from jmespath.exceptions import JMESPathError
+
+        try:
+            compiled(text)
+        except JMESPathError as error:
+            reason = str(error).splitlines()[0].rstrip(".:")
+            yield Finding("INT-049", ("source", *path), f"`{text}` is not a JMESPath: {reason}.", "See jmespath.org.")
 
 
 def request_texts(source: Source) -> Iterator[tuple[tuple[Key, ...], str]]:
@@ -96,6 +125,10 @@ def request_texts(source: Source) -> Iterator[tuple[tuple[Key, ...], str]]:
                 for key, text in texts.items():
                     yield (group, key), text
             yield from _texts(("body",), source.body)
+            if source.parents is not None:
+                yield ("parents", "path"), source.parents.path or ""
+                for key, text in source.parents.params.items():
+                    yield ("parents", "params", key), text
         case Database() | Kafka() | Python() | Bronze():
             return
 

@@ -6,6 +6,7 @@ milliseconds) or ``tenant``. A strftime format is applied to the local time of t
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 
@@ -38,19 +39,42 @@ def fields(text: str, known: tuple[str, ...] = FIELDS) -> tuple[Field, ...]:
     return tuple(_field(found, known) for found in _TOKEN.finditer(text) if not _is_literal(found[0]))
 
 
-def render(text: str, partition: Partition, timezone_name: str = "UTC", tenant: str | None = None) -> str:
-    """Fill in the fields for one partition. Raises a validation error (INT-037) as :func:`fields` does."""
+def render(
+    text: str,
+    partition: Partition,
+    timezone_name: str = "UTC",
+    tenant: str | None = None,
+    *,
+    bounds: tuple[str | None, str | None] | None = None,
+    values: Mapping[str, str] | None = None,
+) -> str:
+    """Fill in the fields for one partition. Raises a validation error (INT-037) as :func:`fields` does.
+
+    ``bounds``: what ``{window_start}`` and ``{window_end}`` stand for instead of the partition's window: instants in
+    ISO 8601, or cursors of another kind, which are taken as they are. Without a lower one, the beginning is 1970;
+    without an upper one, the end is the partition's. ``values``: further fields, which take no format.
+    """
     zone = _zone(timezone_name)
+    known = (*FIELDS, *(values or ()))
 
     def fill(found: re.Match[str]) -> str:
         if _is_literal(found[0]):
             return found[0] if found[0].startswith("$") else found[0][0]
-        field = _field(found, FIELDS)
+        field = _field(found, known)
+        if values is not None and field.name in values:
+            return values[field.name]
         if field.name == "tenant":
             if tenant is None:
                 raise refusal("INT-037", "`{tenant}` has no value here.", "list the tenants under `tenants`.")
             return tenant
-        return _instant(field, partition, zone)
+        if bounds is None or field.name == "run_date":
+            instant = partition.window.end if field.name == "window_end" else partition.window.start
+        else:
+            bound = _bound(field, partition, bounds)
+            if isinstance(bound, str):
+                return bound
+            instant = bound
+        return _instant(field, instant, partition, zone)
 
     return _TOKEN.sub(fill, text)
 
@@ -59,8 +83,21 @@ def _is_literal(token: str) -> bool:
     return token.startswith("$") or token in ("{{", "}}")
 
 
-def _instant(field: Field, partition: Partition, zone: tzinfo) -> str:
-    instant = partition.window.end if field.name == "window_end" else partition.window.start
+def _bound(field: Field, partition: Partition, bounds: tuple[str | None, str | None]) -> datetime | str:
+    """The instant of a bound; its text when it is none."""
+    text = bounds[field.name == "window_end"]
+    if text is None:
+        return partition.window.end if field.name == "window_end" else _EPOCH
+    if text.isdecimal():
+        return text
+    try:
+        instant = datetime.fromisoformat(text.removesuffix("Z") + ("+00:00" if text.endswith("Z") else ""))
+    except ValueError:
+        return text
+    return instant if instant.tzinfo is not None else instant.replace(tzinfo=timezone.utc)
+
+
+def _instant(field: Field, instant: datetime, partition: Partition, zone: tzinfo) -> str:
     if field.format == "epoch":
         return str((instant - _EPOCH) // timedelta(seconds=1))
     if field.format == "epoch_ms":

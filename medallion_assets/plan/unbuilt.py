@@ -45,6 +45,9 @@ def inactive(intent: Intent) -> tuple[str, ...]:
 def _source(source: Source) -> Iterator[str]:
     if isinstance(source, File):
         yield from _file(source)
+    elif isinstance(source, Api):
+        if source.parents is not None and source.parents.dataset is not None:
+            yield "`source.parents.dataset`"
     else:
         yield f"source type `{source.type}`"
 

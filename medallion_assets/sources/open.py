@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medallion_assets.errors import ConfigError
-from medallion_assets.intent.platform import Connection
+from medallion_assets.intent.api import Api
+from medallion_assets.intent.platform import ApiConnection, Connection
 from medallion_assets.intent.platform import Store as StoreSpec
 from medallion_assets.intent.source import File
 from medallion_assets.lake.ports import Source
@@ -39,6 +40,8 @@ def open_source(plan: DatasetPlan, around: Surroundings) -> Source:
     match spec:
         case File():
             return _files(plan, spec, around)
+        case Api():
+            return _api(plan, spec, around)
         case _:
             raise _unbuilt(plan, f"Source type `{spec.type}`", "Use a file source.")
 
@@ -50,6 +53,24 @@ def _files(plan: DatasetPlan, spec: File, around: Surroundings) -> Source:
         raise _unbuilt(plan, "A bz2 or zip file", "Use gzip or zstd.")
     check_format(spec.format, f"{plan.file}:{plan.line}")
     return FileSource(spec, around.root, plan.calendar.timezone, plan.bronze.pattern == "full", around.resolve)
+
+
+def _api(plan: DatasetPlan, spec: Api, around: Surroundings) -> Source:
+    from medallion_assets.sources.api.source import ApiSource
+
+    if spec.parents is not None and spec.parents.path is None:
+        raise _unbuilt(plan, "Parents from a dataset", "Use parents.path.")
+    if spec.connection is None:
+        return ApiSource(spec, None, plan.calendar.timezone, around.resolve)
+    connection = around.connections.get(spec.connection)
+    if not isinstance(connection, ApiConnection):
+        raise ConfigError(
+            "PLT-050",
+            f"`{spec.connection}` is not an api connection of platform.yaml.",
+            where=f"{plan.file}:{plan.line}",
+            fix="Name a connection of `type: api`, or give base_url.",
+        )
+    return ApiSource(spec, connection, plan.calendar.timezone, around.resolve)
 
 
 def _unbuilt(plan: DatasetPlan, what: str, fix: str) -> ConfigError:

@@ -12,7 +12,7 @@ from medallion_assets.errors import ConfigError, ExtractionError
 from medallion_assets.lake.ports import Batch
 from medallion_assets.sources.files.json_rows import FAILURES, Element, Rows
 
-__all__ = ["read_json", "read_json_lines"]
+__all__ = ["Nested", "elements_at", "find_text", "read_json", "read_json_lines"]
 
 _NEWLINE = b"\n"
 _BLOCK = 4 << 20
@@ -180,11 +180,36 @@ def _found(stream: io.BufferedReader, where: str, expression: str) -> Iterator[E
         )
     if not document.strip():
         raise _empty(where)
+    return (Element(text, 1) for text in elements_at(document, where, expression))
+
+
+def elements_at(document: bytes, where: str, expression: str) -> list[bytes]:
+    """The texts of the elements of the list that a JMESPath finds in a document.
+
+    Raises ExtractionError SRC-014 (not JSON, no list there), ConfigError SRC-019 (not a JMESPath).
+    """
     if _PLAIN_PATH.match(expression):
-        texts = _by_path(document, where, expression)
-    else:
-        texts = _by_search(document, where, expression)
-    return (Element(text, 1) for text in texts)
+        return _by_path(document, where, expression)
+    found = _by_search(document, where, expression)
+    if not isinstance(found, list):
+        raise _not_a_list(where, expression)
+    return [_written(element).encode() for element in found]
+
+
+def find_text(document: bytes, expression: str, where: str) -> str | None:
+    """The one value that a JMESPath finds, a number as written; None for nothing, null, false and the empty text.
+
+    Raises ExtractionError SRC-014 (not JSON), ConfigError SRC-019 (not a JMESPath).
+    """
+    if _PLAIN_PATH.match(expression) and not expression.endswith("]"):
+        return _member(document, where, expression)
+    match _by_search(document, where, expression):
+        case None | False | "":
+            return None
+        case str() as text:
+            return text
+        case found:
+            return _written(found)
 
 
 def _by_path(document: bytes, where: str, path: str) -> list[bytes]:
@@ -199,6 +224,24 @@ def _by_path(document: bytes, where: str, path: str) -> list[bytes]:
         if not raw.startswith(b"["):
             raise _not_a_list(where, path)
         return [bytes(element) for element in msgspec.json.decode(raw, type=list[msgspec.Raw])]
+    except FAILURES as error:
+        raise _broken(f"This is not JSON: {error}.", where) from error
+
+
+def _member(document: bytes, where: str, path: str) -> str | None:
+    """``a.b.c`` as :func:`find_text` gives it, without reading the rest of the document as values."""
+    raw = document
+    try:
+        for key in path.split("."):
+            if not raw.lstrip().startswith(b"{"):
+                return None
+            members = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+            if key not in members:
+                return None
+            raw = bytes(members[key])
+        if raw.startswith(b'"'):
+            return msgspec.json.decode(raw, type=str) or None
+        return None if raw in (b"null", b"false") else raw.decode()
     except FAILURES as error:
         raise _broken(f"This is not JSON: {error}.", where) from error
 
@@ -231,7 +274,7 @@ def _constant(text: str) -> float:
     raise ValueError(f"{text} is not JSON")
 
 
-def _by_search(document: bytes, where: str, expression: str) -> list[bytes]:
+def _by_search(document: bytes, where: str, expression: str) -> object:
     """Any JMESPath. Numbers keep their characters; the white space inside nested values does not survive."""
     import jmespath
     from jmespath.exceptions import JMESPathError
@@ -244,12 +287,9 @@ def _by_search(document: bytes, where: str, expression: str) -> list[bytes]:
         ) from error
     try:
         content = json.loads(document, parse_int=_int, parse_float=_float, parse_constant=_constant)
-        found = search.search(content)
+        return search.search(content)
     except (ValueError, RecursionError, JMESPathError) as error:
         raise _broken(f"`{expression}` cannot be evaluated: {error}.", where) from error
-    if not isinstance(found, list):
-        raise _not_a_list(where, expression)
-    return [_written(element).encode() for element in found]
 
 
 def _written(value: object) -> str:

@@ -1,0 +1,1 @@
+"""REST interfaces: requests, authentication, pages, limits. Only this package speaks HTTP."""

@@ -1,0 +1,105 @@
+"""Requests out of the spec: templates filled in, references resolved, the parameters of a page in their place."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+import msgspec
+
+from medallion_assets.errors import ExtractionError
+from medallion_assets.intent.template import render
+from medallion_assets.lake.ports import Bounds
+from medallion_assets.lake.window import Partition
+from medallion_assets.sources.api.calls import Call, with_query
+from medallion_assets.sources.api.pages import Ask
+
+__all__ = ["Builder", "Filled"]
+
+_REFERENCE = re.compile(r"(\$\$?\{[^{}]*\})")
+_SAFE_IN_PATH = "/%:@!$&'()*+,;=~?"
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What template fields stand for in one read, and how references are resolved."""
+
+    partition: Partition
+    timezone: str
+    resolve: Callable[[str], str]
+    bounds: Bounds | None = None
+    parent: Mapping[str, str] = field(default_factory=dict)
+
+    def text(self, template: str, values: Mapping[str, str] | None = None) -> str:
+        """Fields and references each on their own: a value that looks like a reference stays what it is."""
+        bounds = None if self.bounds is None else (self.bounds.lower, self.bounds.upper)
+        values = self.parent if values is None else values
+        return "".join(
+            self.resolve(piece)
+            if _REFERENCE.fullmatch(piece)
+            else render(piece, self.partition, self.timezone, bounds=bounds, values=values)
+            for piece in _REFERENCE.split(template)
+        )
+
+    def path(self, template: str) -> str:
+        """As :meth:`text`; a value of a parent is one segment. Raises ExtractionError SRC-064."""
+        for name, value in self.parent.items():
+            if value in ("", ".", "..") and f"{{{name}}}" in template:
+                raise ExtractionError(
+                    "SRC-064",
+                    f"The parent's `{name}` is {value!r}, which cannot be a part of a path.",
+                    where=template,
+                    fix="Leave such parents out with parents.records, a JMESPath with a filter.",
+                )
+        quoted = {name: quote(value, safe="") for name, value in self.parent.items()}
+        return quote(self.text(template, quoted), safe=_SAFE_IN_PATH)
+
+    def json(self, value: object) -> object:
+        match value:
+            case str():
+                return self.text(value)
+            case dict():
+                return {key: self.json(inner) for key, inner in value.items()}
+            case list():
+                return [self.json(inner) for inner in value]
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """Requests of one list of pages."""
+
+    method: str
+    url: str
+    params: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: object
+    """JSON, or text that is sent as it is; None: no body."""
+
+    def call(self, ask: Ask) -> Call:
+        """The request of one page."""
+        headers = {"Accept": "*/*", "User-Agent": "medallion-assets", **self.headers}
+        content = self.body
+        url = with_query(self.url, self.params)
+        if ask.url is not None:
+            url = ask.url
+        elif ask.place == "query":
+            url = with_query(url, {name: str(value) for name, value in ask.params.items()})
+        elif ask.place == "header":
+            headers |= {name: str(value) for name, value in ask.params.items()}
+        else:
+            content = _with_members(content, ask.params)
+        if content is None or self.method == "GET":
+            return Call(self.method, url, headers)
+        if isinstance(content, str):
+            return Call(self.method, url, headers, content.encode())
+        return Call(self.method, url, {"Content-Type": "application/json", **headers}, msgspec.json.encode(content))
+
+
+def _with_members(body: object, members: Mapping[str, str | int]) -> object:
+    """A copy of a JSON object with more members; ``a.b`` is the member b of a (GraphQL: ``variables.after``)."""
+    result = dict(body) if isinstance(body, dict) else {}
+    for name, value in members.items():
+        head, dot, rest = name.partition(".")
+        result[head] = _with_members(result.get(head), {rest: value}) if dot else value
+    return result
