@@ -109,7 +109,7 @@ def _expressions(source: Api) -> Iterator[Finding]:
         try:
             compiled(text)
         except JMESPathError as error:
-            reason = str(error).splitlines()[0].rstrip(".:")
+            reason = str(error).splitlines()[0].removeprefix("Invalid jmespath expression: ").rstrip(".:")
             yield Finding("INT-049", ("source", *path), f"`{text}` is not a JMESPath: {reason}.", "See jmespath.org.")
 
 
