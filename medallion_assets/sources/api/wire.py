@@ -1,8 +1,8 @@
 """HTTP/1.1 over sockets of our own: every wait ends at the request's deadline, every byte is counted, the address that
 is connected to is the one that was checked, and an answer that was cut is never a short one.
 
-The standard library parses; httpx is not used because one request of it costs three times the CPU, it follows no
-deadline for a whole request, and it passes a body that was cut (docs/sources.md).
+The standard library parses; httpx is not used because it has no deadline for a whole request and passes a body that was
+cut without a length.
 """
 
 import io
