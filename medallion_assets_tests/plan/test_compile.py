@@ -238,11 +238,16 @@ def test_what_has_no_effect_yet_is_said_and_stops_nothing() -> None:
     found = plan(
         """
         {system: s, table: t, source: {type: file, path: x.csv}, load: full, schedule: 0 6 * * *,
-         sensor: {interval: 60s}, alerts: [{channel: c}], retention: {bronze: 30d}}
+         sensor: {interval: 60s}, alerts: [{channel: c}], retention: {bronze: 30d, silver: 90d}}
         """
     )
     assert found.not_built == ()
-    assert [sentence.split()[0] for sentence in found.inactive] == ["`schedule`", "`sensor`", "`alerts`", "`retention`"]
+    assert [sentence.split()[0] for sentence in found.inactive] == [
+        "`schedule`",
+        "`sensor`",
+        "`alerts`",
+        "`retention.silver`",
+    ]
 
 
 @pytest.mark.parametrize(
