@@ -72,8 +72,6 @@ CODES: dict[str, str] = {
     "PLT-048": "Not a reference",
     "PLT-050": "Not among the names of this file",
     "PLT-051": "Refused by the policy",
-    "PLT-052": "Extra not installed",
-    "PLT-053": "Credential not given",
     # The plan compiled from both
     "PLN-001": "Not a partition",
     "PLN-002": "Outside the partitions",
@@ -145,6 +143,8 @@ CODES: dict[str, str] = {
     "STO-016": "Request refused by the store",
     "STO-017": "No answer from the store",
     "STO-018": "Store without conditional writes",
+    "STO-019": "Extra not installed",
+    "STO-020": "Credential not given",
     # bronze
     "BRZ-001": "Commit damaged",
     "BRZ-002": "Written by a newer version",

@@ -18,7 +18,7 @@ def open_store(name: str, spec: StoreSpec, root: Path, resolve: Callable[[str], 
     ``resolve`` replaces references such as ``${env:LAKE}``.
 
     Nothing is created or contacted yet; a service is proven to honour conditional writes by its first creation. Raises
-    ConfigError PLT-052 (an extra is not installed), PLT-053 (a credential is not given).
+    ConfigError STO-019 (an extra is not installed), STO-020 (a credential is not given).
     """
     match spec:
         case Local():

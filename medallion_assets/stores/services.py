@@ -23,12 +23,12 @@ Resolve = Callable[[str], str]
 def open_s3(name: str, spec: S3, root: Path, resolve: Resolve) -> ObjectStore:
     """A bucket of S3, MinIO, Ceph or another service of the protocol. Without keys: the ambient AWS credentials.
 
-    Raises ConfigError PLT-052 without the extra, PLT-053 for one key without the other.
+    Raises ConfigError STO-019 without the extra, STO-020 for one key without the other.
     """
     store = _obstore(name, "aws")
     if (spec.access_key is None) != (spec.secret_key is None):
         raise ConfigError(
-            "PLT-053", "`access_key` and `secret_key` go together.", where=f"platform.yaml  stores.{name}",
+            "STO-020", "`access_key` and `secret_key` go together.", where=f"platform.yaml  stores.{name}",
             fix="give both, or none for the credentials of the machine.",
         )  # fmt: skip
     region = resolve(spec.region) if spec.region else "us-east-1"
@@ -60,7 +60,7 @@ def open_s3(name: str, spec: S3, root: Path, resolve: Resolve) -> ObjectStore:
 def open_azure(name: str, spec: Azure, root: Path, resolve: Resolve) -> ObjectStore:
     """A container of Azure Blob or ADLS Gen2.
 
-    Raises ConfigError PLT-052 without the extra, PLT-053 when the credential that is chosen is not given.
+    Raises ConfigError STO-019 without the extra, STO-020 when the credential that is chosen is not given.
     """
     store = _obstore(name, "azure")
     account, container = resolve(spec.account), resolve(spec.container)
@@ -117,7 +117,7 @@ class _Tokens:
 def _given(name: str, key: str, value: str | None) -> str:
     if value is None:
         raise ConfigError(
-            "PLT-053", f"`credential: {key}` needs `{key}`.", where=f"platform.yaml  stores.{name}",
+            "STO-020", f"`credential: {key}` needs `{key}`.", where=f"platform.yaml  stores.{name}",
             fix=f"add `{key}: ${{secret:…}}`, or choose another credential.",
         )  # fmt: skip
     return value
@@ -149,7 +149,7 @@ def _obstore(name: str, extra: str) -> Any:
         from obstore import store
     except ModuleNotFoundError:
         raise ConfigError(
-            "PLT-052", f"Stores of this type need the extra `{extra}`.", where=f"platform.yaml  stores.{name}",
+            "STO-019", f"Stores of this type need the extra `{extra}`.", where=f"platform.yaml  stores.{name}",
             fix=f'pip install "medallion-assets[{extra}]"',
         ) from None  # fmt: skip
     return store

@@ -43,7 +43,7 @@ def test_opening_a_service_contacts_nothing(spec: dict[str, object], url: str, t
     ],
 )
 def test_half_a_credential_is_refused(spec: dict[str, object], tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"PLT-053[\s\S]*stores.far"):
+    with pytest.raises(ConfigError, match=r"STO-020[\s\S]*stores.far"):
         open_store("far", SPEC.validate_python(spec), tmp_path)
 
 
@@ -55,7 +55,7 @@ def test_a_missing_extra_is_named(
     spec: dict[str, object], extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "obstore", None)
-    with pytest.raises(ConfigError, match=rf"PLT-052[\s\S]*medallion-assets\[{extra}\]"):
+    with pytest.raises(ConfigError, match=rf"STO-019[\s\S]*medallion-assets\[{extra}\]"):
         open_store("far", SPEC.validate_python(spec), tmp_path)
 
 

@@ -140,7 +140,7 @@ _ROTATING_LOCK = Lock()
 
 
 def login_for(auth: Auth | None, resolve: Resolve, base: str) -> Login:  # noqa: PLR0911 - one for each kind
-    """``base``: the address below which a session's ``login_path`` lies. Raises ConfigError PLT-052 without pyjwt."""
+    """``base``: the address below which a session's ``login_path`` lies. Raises ConfigError STO-019 without pyjwt."""
     match auth:
         case None | NoAuth():
             return _Fixed()
@@ -208,7 +208,7 @@ def _jwt(auth: Jwt, resolve: Resolve) -> Login:
         import jwt
     except ImportError:
         raise ConfigError(
-            "PLT-052", "Authentication by `jwt` needs the extra `api`.", where="source.auth",
+            "STO-019", "Authentication by `jwt` needs the extra `api`.", where="source.auth",
             fix='Install it: pip install "medallion-assets[api]".',
         ) from None  # fmt: skip
     key = resolve(auth.private_key)

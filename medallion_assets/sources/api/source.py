@@ -44,7 +44,7 @@ class ApiSource:
     hosts: Hosts = SHARED
 
     def read(self, request: Request) -> "ApiReading":
-        """Nothing is asked before the first batch. Raises ConfigError PLT-052, PLN-02x; ExtractionError SRC-050."""
+        """Nothing is asked before the first batch. Raises ConfigError STO-019, PLN-02x; ExtractionError SRC-050."""
         spec, connection = self.spec, self.connection
         base = checked_url(self.resolve(connection.base_url if connection else spec.base_url or ""))
         where = Where(
