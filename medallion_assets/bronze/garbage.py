@@ -78,6 +78,7 @@ def _now(store: Store, path: str) -> datetime:
 def _garbage(store: Store, path: str, keep: Keep, now: datetime) -> tuple[tuple[Garbage, ...], int]:
     # Listed before the log is read: what commits meanwhile is named by then.
     objects = [info for info in store.list(path) if info.path.endswith(".parquet")]
+    times = {info.path.rpartition("/")[2]: info.modified for info in store.list(f"{path}/_commits")}
     commits = tuple(CommitLog(store, path).commits())
     live = _live(commits)
     names = {part for commit in commits if commit.n in live for part in _parts(commit.load)}
@@ -90,7 +91,8 @@ def _garbage(store: Store, path: str, keep: Keep, now: datetime) -> tuple[tuple[
         if relative in names:
             continue
         if relative in replaced:
-            if _over(replaced[relative], keep, now):
+            by = replaced[relative]
+            if _over(by, times.get(f"{by.n:020d}.json"), keep, now):
                 found.append(Garbage(relative, info.bytes, info.modified, "replaced"))
         elif now - info.modified >= keep.grace:
             found.append(Garbage(relative, info.bytes, info.modified, "uncommitted"))
@@ -116,7 +118,8 @@ def _replaced_at(commit: Commit, commits: Iterable[Commit]) -> Commit:
     return next(other for other in commits if commit.n in other.load.replaces)
 
 
-def _over(by: Commit, keep: Keep, now: datetime) -> bool:
-    if keep.replaced is None or by.n > keep.absorbed:
+def _over(by: Commit, at: datetime | None, keep: Keep, now: datetime) -> bool:
+    """``at``: when the store wrote the replacement's commit; None: it came after the listing."""
+    if at is None or keep.replaced is None or by.n > keep.absorbed:
         return False
-    return now - by.load.finished_at >= max(keep.replaced, keep.grace)
+    return now - at >= max(keep.replaced, keep.grace)
