@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
-.PHONY: demo ui test check format test-services bench lock clean
+.PHONY: demo ui test check format test-services torture bench lock clean
 
 demo: $(VENV)/.user          ## run the example intents on bundled real data and print what was built
 	$(BIN)/medallion run --dagster --from 2013-01-01 --to 2026-09-05
@@ -28,6 +28,9 @@ format: $(VENV)/.dev
 
 test-services: $(VENV)/.dev  ## the tests that need a real program beside them: Ceph, Azurite, Chromium
 	$(BIN)/pytest -m "browser or service"
+
+torture: $(VENV)/.dev        ## kill, race and starve runs by the hundred; ARGS="--backend all --count 1000"
+	$(BIN)/python -m medallion_assets_tests.torture $(ARGS)
 
 bench: $(VENV)/.bench        ## speed and memory, as ratios; benchmarks/README.md
 	$(BIN)/python benchmarks/small_job.py
