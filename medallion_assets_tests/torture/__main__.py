@@ -84,7 +84,7 @@ def _mutant(name: str, folder: Path, count: int, random: Random) -> int:
     """The violations of a spoiled committer; 0: it survived."""
     case, spoil = MUTANTS[name]
     tally = Tally()
-    for n in range(max(10, count // 10)):
+    for n in range(max(60, count // 10)):
         world = World(folder / f"{name.replace(' ', '-')}-{n}", {"type": "local", "root": "./lake"}, random, spoil)
         run_case(case, world, random, tally)
         if tally.violations:
