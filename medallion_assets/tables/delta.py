@@ -8,6 +8,7 @@ flushed here: a machine that crashes right after loses the newest version at mos
 
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["DeltaTable"]
 
 _KEY = "medallion"
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _PRIMITIVES: dict[str, pl.DataType] = {
     "string": pl.String(), "long": pl.Int64(), "integer": pl.Int32(), "short": pl.Int16(), "byte": pl.Int8(),
     "float": pl.Float32(), "double": pl.Float64(), "boolean": pl.Boolean(), "binary": pl.Binary(), "date": pl.Date(),
@@ -162,7 +164,9 @@ class DeltaTable:
         )
 
     def _failed(self, error: Exception) -> StorageError:
-        what = str(error).splitlines()[0] if str(error) else type(error).__name__
+        # Its words come in lines with colours and arrows; what happened is in the last of them.
+        lines = [text for line in _COLOUR.sub("", str(error)).splitlines() if (text := line.strip(" ↳"))]
+        what = "; ".join(dict.fromkeys(lines)) or type(error).__name__
         return StorageError("SLV-005", f"Delta: {what}", where=self._url)
 
     def conflict(self) -> Conflict:
@@ -189,6 +193,8 @@ class _Failures:
         if isinstance(error, DeltaError):
             if "already exists" in str(error):
                 raise self._table.conflict() from error
+            raise self._table._failed(error) from error
+        if isinstance(error, OSError):  # a full disk, a folder that may not be written
             raise self._table._failed(error) from error
 
 

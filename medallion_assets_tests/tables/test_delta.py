@@ -197,3 +197,22 @@ assert table.scan().collect().height == 2
 print([m for m in ("pyarrow", "numpy", "pandas") if m in sys.modules])
 """
     assert run([executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_a_full_disk_is_an_error_of_ours(tmp_path: Path) -> None:
+    """In a process of its own: the limit holds for every file that it writes."""
+    script = f"""
+import resource
+import polars as pl
+from medallion_assets.errors import StorageError
+from medallion_assets.lake.ports import TableState
+from medallion_assets.tables.delta import DeltaTable
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+table = DeltaTable({str(tmp_path / "t")!r}, {{}}, "app")
+try:
+    table.replace(pl.DataFrame({{"a": range(1000)}}), TableState(1, "0" * 64, "intent", {{}}, "content"))
+except StorageError as error:
+    print(error.code, "File too large" in str(error), "\\x1b" in str(error))
+"""
+    done = run([executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout == "SLV-005 True False\n", done.stderr
