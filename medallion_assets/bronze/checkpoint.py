@@ -18,8 +18,8 @@ from medallion_assets.lake.manifest import Commit
 
 __all__ = ["EVERY", "NONE", "Checkpoint", "Entry", "advance", "decode_checkpoint", "encode_checkpoint"]
 
-EVERY = 100
-"""Commits from one checkpoint to the next."""
+EVERY = 10
+"""Commits from one checkpoint to the next: as many a writer reads at most, one request each."""
 
 _FORMAT = 1
 _START = b'{"checkpoint":'

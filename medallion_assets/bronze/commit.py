@@ -32,6 +32,8 @@ __all__ = ["CommitLog"]
 
 _COMMIT = re.compile(r"/_commits/(\d{20})\.json\Z")
 _CHECKPOINT = re.compile(r"/_checkpoints/(\d{20})\.json\Z")
+_KEPT = 5
+"""Checkpoints that stay: one would do, were it not damaged."""
 _PAUSES_S = (0.05, 0.2, 0.8, 3.0)
 """Between the tries to find out whether a commit arrived."""
 
@@ -60,14 +62,11 @@ class CommitLog:
         """The head as far as it concerns one window, for those who extend the log: its live loads include all
         that overlap ``window``, not all others.
 
-        Starts from the newest sound checkpoint, so the cost hardly grows with the log. It finds missing commits, and
-        damage to what it reads; damage elsewhere below the checkpoint is left to ``head``.
+        Starts from the newest sound checkpoint, so the cost hardly grows with the log. It finds commits that are
+        missing behind the checkpoint, and damage to what it reads; the rest is left to ``head``, and so to readers.
         """
         saved = self._checkpoint()
-        listed = self._numbers("_commits", _COMMIT)
-        for n in sorted(set(range(1, saved.n)) - listed):
-            if self._bytes(n) is None:  # not a stale listing, then
-                raise self._missing(n)
+        listed = self._numbers("_commits", _COMMIT, self._object(saved.n) if saved.n else "")
         overlapping = [self._named(e) for e in saved.live if e.start < window.end and window.start < e.end]
         since = list(self._after(Head(saved.n, saved.sha256, ()), max(listed, default=0)))
         self._known = advance(saved, since)
@@ -140,8 +139,8 @@ class CommitLog:
             raise self._exchanged(entry.n, f"Commit {entry.n} is not the one that the checkpoint names.")
         return commit
 
-    def _numbers(self, folder: str, name: re.Pattern[str]) -> set[int]:
-        found = (name.search(f"/{o.path}") for o in self._store.list(f"{self._path}/{folder}"))
+    def _numbers(self, folder: str, name: re.Pattern[str], after: str = "") -> set[int]:
+        found = (name.search(f"/{o.path}") for o in self._store.list(f"{self._path}/{folder}", after))
         return {int(match[1]) for match in found if match}
 
     # ------------------------------------------------------------------ extending
@@ -198,6 +197,8 @@ class CommitLog:
             start = self._known if 0 < self._known.n <= n else self._checkpoint()
             since = takewhile(lambda c: c.n <= n, self._after(Head(start.n, start.sha256, ()), n))
             self._store.put(self._saved(n), encode_checkpoint(advance(start, since)))
+            if n > _KEPT * EVERY:
+                self._store.delete(self._saved(n - _KEPT * EVERY))
 
     def _object(self, n: int) -> str:
         return f"{self._path}/_commits/{n:020d}.json"

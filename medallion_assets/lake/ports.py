@@ -142,8 +142,8 @@ class Store(Protocol):
 
     def get_range(self, path: str, start: int, length: int) -> bytes: ...
     def info(self, path: str) -> ObjectInfo: ...
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Every object below ``prefix/``, any depth, by path."""
+    def list(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
+        """Every object below ``prefix/``, any depth, by path; those whose path sorts behind ``after`` only."""
         ...
 
     def delete(self, path: str) -> None:

@@ -127,12 +127,12 @@ class LocalStore:
         with self._file(path) as (_, facts):
             return _info(path, facts)
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
         segments = segments_of(prefix) if prefix else ()
         found: Sequence[ObjectInfo] = ()
         with suppress(NotFound), self._explained(prefix), self._folder(segments) as folder:
             found = sorted(_below(folder, f"{prefix}/" if prefix else ""), key=lambda o: o.path)
-        return iter(found)
+        return (info for info in found if info.path > after)
 
     def sweep(self, prefix: str, before: datetime, *, delete: bool) -> int:
         """Temporary files that a kill left behind."""

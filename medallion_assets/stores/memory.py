@@ -48,12 +48,12 @@ class MemoryStore:
         data, modified = self._entry(path)
         return ObjectInfo(path, len(data), modified)
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
         if prefix:
             segments_of(prefix)
         start = f"{prefix}/" if prefix else ""
         with self._lock:
-            found = sorted((p, e) for p, e in self._objects.items() if p.startswith(start))
+            found = sorted((p, e) for p, e in self._objects.items() if p.startswith(start) and p > after)
         return iter([ObjectInfo(path, len(data), modified) for path, (data, modified) in found])
 
     def delete(self, path: str) -> None:

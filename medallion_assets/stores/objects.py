@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ObjectStore"]
 
+_WHOLE_BYTES = 32 << 20
+"""Larger objects go up in pieces, side by side; none of them is visible before the last."""
 _CHUNK_BYTES = 8 << 20
-"""Larger objects go up in pieces of this size, side by side; none of them is visible before the last."""
 _CONCURRENCY = 4
 _CODE = re.compile(r"<Code>(\w{1,80})</Code>")
 _STATUS = re.compile(r"status(?: code)?:? (\d{3})|\b([45]\d\d) [A-Z][a-z]+")
@@ -59,7 +60,7 @@ class ObjectStore:
 
         with self._explained(path):
             obstore.put(
-                self._service, self._key(path), data, use_multipart=len(data) > _CHUNK_BYTES, chunk_size=_CHUNK_BYTES,
+                self._service, self._key(path), data, use_multipart=len(data) > _WHOLE_BYTES, chunk_size=_CHUNK_BYTES,
                 max_concurrency=_CONCURRENCY,
             )  # fmt: skip
 
@@ -118,13 +119,13 @@ class ObjectStore:
         with self._explained(path):
             return self._info(obstore.head(self._service, self._key(path)))
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
         import obstore
 
         whole = self._key(prefix) if prefix else self._prefix.rstrip("/")
         found: list[ObjectInfo] = []
         with suppress(NotFound), self._explained(prefix):
-            for chunk in obstore.list(self._service, whole or None):
+            for chunk in obstore.list(self._service, whole or None, offset=self._key(after) if after else None):
                 found += [self._info(meta) for meta in chunk]
         return iter(sorted(found, key=lambda o: o.path))
 

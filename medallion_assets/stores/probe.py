@@ -50,8 +50,8 @@ class ProbedStore:
     def info(self, path: str) -> ObjectInfo:
         return self._store.info(path)
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        return (found for found in self._store.list(prefix) if found.path != MARKER)
+    def list(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
+        return (found for found in self._store.list(prefix, after) if found.path != MARKER)
 
     def delete(self, path: str) -> None:
         self._store.delete(path)

@@ -70,8 +70,8 @@ class FaultStore:
         assert isinstance(info, ObjectInfo)
         return info
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        found = self._around("list", prefix, lambda: tuple(self._inner.list(prefix)))
+    def list(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
+        found = self._around("list", prefix, lambda: tuple(self._inner.list(prefix, after)))
         assert isinstance(found, tuple)
         return iter(found)
 

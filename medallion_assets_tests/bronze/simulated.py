@@ -82,7 +82,7 @@ class SimStore:
         self._read(path)
         return self._inner.info(path)
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
         self._read(prefix)
         now = list(self._inner.list(""))
         if self._happens():
@@ -90,7 +90,7 @@ class SimStore:
             shown = [info for info in self._old if info.path in there]
         else:
             shown = self._old = now
-        return iter([info for info in shown if info.path.startswith(f"{prefix}/")])
+        return iter([info for info in shown if info.path.startswith(f"{prefix}/") and info.path > after])
 
     def sweep(self, prefix: str, before: datetime, *, delete: bool) -> int:
         return 0

@@ -138,8 +138,8 @@ class Deadly:
         found: ObjectInfo = self._around(lambda: self._inner.info(path))
         return found
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        found: Iterator[ObjectInfo] = self._around(lambda: self._inner.list(prefix))
+    def list(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
+        found: Iterator[ObjectInfo] = self._around(lambda: self._inner.list(prefix, after))
         return found
 
     def delete(self, path: str) -> None:
