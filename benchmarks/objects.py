@@ -82,9 +82,11 @@ def commit(store: Store, data: list[bytes], day: int) -> tuple[str, Load]:
         store.put(name, whole)
 
     upload(put, data, f"{path}/p")
+    with ThreadPoolExecutor(8) as pool:
+        infos = list(pool.map(store.info, [f"{path}/p/part-{n}" for n in range(len(data))]))
     parts = tuple(
-        Part(f"p/part-{n}", n + 1, 1, store.info(f"{path}/p/part-{n}").bytes, sha256(whole).hexdigest())
-        for n, whole in enumerate(data)
+        Part(f"p/part-{n}", n + 1, 1, info.bytes, digest)
+        for n, (info, digest) in enumerate(zip(infos, hashes, strict=True))
     )
     log = CommitLog(store, path)
     return path, log.publish(load(parts, day, "p"), log.near(load(parts, day, "p").window))[0].load

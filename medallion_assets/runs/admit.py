@@ -1,6 +1,7 @@
 """What a load must satisfy before anything of it becomes visible."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from medallion_assets.bronze.reader import ADDRESS, quarantined_part
@@ -17,6 +18,8 @@ __all__ = ["GARBAGE_GRACE", "admit"]
 GARBAGE_GRACE = timedelta(days=7)
 """Parts that no commit names may be removed once they are older than this, by the store's clock."""
 
+_ASKED_AT_ONCE = 8
+"""Sizes of parts: each is a request to an object store."""
 _SHOWN_ROWS = 5
 _SHOWN_CHARACTERS = 160
 
@@ -100,7 +103,12 @@ def _spoken_of(load: Load) -> set[str]:
 
 def _refuse_parts(plan: DatasetPlan, written: Written, store: Store, where: str) -> None:
     parts = written.parts if written.quarantine is None else (*written.parts, written.quarantine)
-    infos = [store.info(f"{plan.bronze.path}/{part.path}") for part in parts]
+    paths = [f"{plan.bronze.path}/{part.path}" for part in parts]
+    if len(paths) <= _ASKED_AT_ONCE:
+        infos = [store.info(path) for path in paths]
+    else:
+        with ThreadPoolExecutor(_ASKED_AT_ONCE, "bronze-admit") as pool:
+            infos = list(pool.map(store.info, paths))
     for part, info in zip(parts, infos, strict=True):
         if info.bytes != part.bytes:
             raise Corrupt(

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ObjectStore"]
 
-_WHOLE_BYTES = 32 << 20
+_WHOLE_BYTES = 8 << 20
 """Larger objects go up in pieces, side by side; none of them is visible before the last."""
-_CHUNK_BYTES = 8 << 20
-_CONCURRENCY = 4
+_CHUNK_BYTES = 5 << 20
+_CONCURRENCY = 12
 _CODE = re.compile(r"<Code>(\w{1,80})</Code>")
 _STATUS = re.compile(r"status(?: code)?:? (\d{3})|\b([45]\d\d) [A-Z][a-z]+")
 _CAUSES = {
