@@ -61,6 +61,8 @@ class S3(StoreBase):
     region: Text | None = None
     access_key: Text | None = None
     secret_key: Text | None = None
+    session_token: Text | None = None
+    """Of temporary keys."""
     path_style: Flag = False
     ca_file: Text | None = None
     verify_tls: Flag = True

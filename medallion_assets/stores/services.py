@@ -42,11 +42,13 @@ def open_s3(name: str, spec: S3, root: Path, resolve: Resolve) -> ObjectStore:
     provider = None
     if spec.access_key is not None and spec.secret_key is not None:
         key, secret = resolve(spec.access_key), resolve(spec.secret_key)
+        token = None if spec.session_token is None else resolve(spec.session_token)
         options |= {"aws_access_key_id": key, "aws_secret_access_key": secret}
+        options |= {} if token is None else {"aws_session_token": token}
 
         def provider() -> Mapping[str, Any]:
             # A provider, because keys in the configuration would be joined by a session token of the environment.
-            return {"access_key_id": key, "secret_access_key": secret, "token": None, "expires_at": None}
+            return {"access_key_id": key, "secret_access_key": secret, "token": token, "expires_at": None}
 
     trust = _trust(spec, endpoint, root, resolve)
     bucket = resolve(spec.bucket)
