@@ -36,6 +36,7 @@ bench: $(VENV)/.bench        ## speed and memory, as ratios; benchmarks/README.m
 	$(BIN)/python benchmarks/small_job.py
 	$(BIN)/python benchmarks/bronze_csv.py --times 4
 	$(BIN)/python benchmarks/objects.py
+	$(BIN)/python benchmarks/rest.py
 
 lock: $(VENV)/.dev           ## renew the exact versions after a change of pyproject.toml
 	$(BIN)/uv pip compile --universal --python-version 3.10 --all-extras --no-annotate --no-header --quiet \
