@@ -135,6 +135,23 @@ def test_list_is_by_path_at_any_depth_below_the_prefix_only(store: Store) -> Non
     assert [o.bytes for o in store.list("ab")] == [4]
 
 
+def test_list_goes_on_behind_a_path(store: Store) -> None:
+    for name in ("log/1", "log/2", "log/3", "other"):
+        store.put(name, b"")
+    assert paths(store, "log") == ["log/1", "log/2", "log/3"]
+    assert [o.path for o in store.list("log", "log/1")] == ["log/2", "log/3"]
+    assert [o.path for o in store.list("log", "log/2.5")] == ["log/3"]
+    assert list(store.list("log", "log/3")) == []
+
+
+def test_nothing_is_left_unfinished_by_writes_that_ended(store: Store) -> None:
+    store.put("a/b", b"1")
+    later = datetime.now(timezone.utc) + timedelta(days=1)
+    assert store.sweep("a", later, delete=True) == 0
+    assert store.sweep("none", later, delete=True) == 0
+    assert store.get("a/b") == b"1"
+
+
 def test_list_of_an_empty_store(store: Store) -> None:
     assert paths(store, "") == []
 
