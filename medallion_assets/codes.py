@@ -125,6 +125,10 @@ CODES: dict[str, str] = {
     "SRC-063": "Pages that do not line up",
     "SRC-064": "Parent that cannot be used",
     "SRC-065": "Request that cannot be sent",
+    "SRC-110": "Lookback of a cursor that is no time",
+    "SRC-111": "Cursor that cannot be compared",
+    "SRC-112": "No such cursor column",
+    "SRC-113": "Row without a cursor",
     # stores
     "STO-001": "Not the path of an object",
     "STO-002": "A link or an odd file is in the way",
@@ -160,6 +164,7 @@ CODES: dict[str, str] = {
     "BRZ-013": "Column with two types",
     "BRZ-014": "Load too slow",
     "BRZ-020": "Too many refused rows to hold",
+    "BRZ-040": "Another run went on meanwhile",
     # silver and tables
     "SLV-001": "Column missing",
     "SLV-002": "Another run was first",

@@ -40,9 +40,14 @@ def decide(load: Load, head: Head, seen_n: int, *, claims: Collection[str], forc
     ``seen_n`` is the head that was known when reading began. ``claims`` are source files that belong to whoever
     commits them first. ``force`` writes also what is there already.
 
+    A load that appends replaces nothing; whether it goes on from the newest of its kind is asked instead.
+
     Raises StorageError BRZ-005 when a live window overlaps without lying inside this one; Conflict BRZ-006 when
-    a load made meanwhile holds one of the claimed files.
+    a load made meanwhile holds one of the claimed files, BRZ-040 when one went on from the same place.
     """
+    if load.appends:
+        _refuse_passed(load, head, seen_n)
+        return ()
     rivals = _rivals(head.live, load.pattern, load.window)
     exact = next((c for c in rivals if c.load.window == load.window), None)
     if exact is not None and exact.n > seen_n:
@@ -85,6 +90,18 @@ def _overlap(load: Load, rival: Commit) -> StorageError:
         where=f"{load.path}",
         fix="Give `partitions` back the cadence and time zone of that commit, or load under another table name.",
     )
+
+
+def _refuse_passed(load: Load, head: Head, seen_n: int) -> None:
+    passed = next((c for c in head.live if c.n > seen_n and c.load.appends), None)
+    if passed is not None:
+        raise Conflict(
+            "BRZ-040",
+            f"Commit {passed.n} ({passed.load.partition}) went on from {load.cursor_before or 'the beginning'} while"
+            " this load was reading from there.",
+            where=load.path,
+            fix="Run again: it will go on from where that one ended.",
+        )
 
 
 def _refuse_claimed(commit: Commit, claims: Collection[str]) -> None:

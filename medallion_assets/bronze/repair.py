@@ -1,10 +1,12 @@
 """The copies beside the parts, for people and tools: ``_metadata.json`` and ``_checksums.json``.
 
-Both are derived from a commit alone and name its n; nothing here ever reads them to decide anything. ``sha256sum``
+Both are derived from commits alone and name the newest n: the one tells of that load, the other lists the files of
+every live load in the folder. Nothing here ever reads them to decide anything. ``sha256sum``
 and the like can check a folder with ``_checksums.json``: its paths are relative to the folder it lies in.
 """
 
 import json
+from collections.abc import Sequence
 from hashlib import sha256
 
 from medallion_assets.bronze.commit import CommitLog
@@ -17,12 +19,13 @@ __all__ = ["rebuild_copies", "refresh_copies", "write_copies"]
 _Json = str | int | None | list["_Json"] | dict[str, "_Json"]
 
 
-def write_copies(store: Store, path: str, commit: Commit) -> tuple[str, ...]:
-    """Write those copies of ``commit`` that are not there as they should be; returns their paths. ``path`` is the
-    dataset's folder. Raises StorageError.
+def write_copies(store: Store, path: str, commits: Sequence[Commit]) -> tuple[str, ...]:
+    """Write those copies for the folder of ``commits``, its live loads by n, that are not there as they should be;
+    returns their paths. ``path`` is the dataset's folder. Raises StorageError.
     """
-    folder = f"{path}/{commit.load.path}"
-    copies = {"_checksums.json": _checksums(commit), "_metadata.json": _metadata(path, commit)}
+    newest = commits[-1]
+    folder = f"{path}/{newest.load.path}"
+    copies = {"_checksums.json": _checksums(commits), "_metadata.json": _metadata(path, newest)}
     written = []
     for name, content in copies.items():
         data = json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n"
@@ -38,20 +41,23 @@ def refresh_copies(store: Store, path: str, log: CommitLog, commit: Commit, head
     """
     while True:
         head = log.extend(head)
-        newest = _newest(head).get(commit.load.path, commit)
-        if not write_copies(store, path, newest):
+        here = _by_folder(head).get(commit.load.path, [commit])
+        if not write_copies(store, path, here):
             return head
 
 
 def rebuild_copies(store: Store, path: str) -> tuple[str, ...]:
     """Make the copies of every live partition of a dataset what they should be; returns the paths written."""
-    live = _newest(CommitLog(store, path).head()).values()
-    return tuple(p for commit in live for p in write_copies(store, path, commit))
+    folders = _by_folder(CommitLog(store, path).head()).values()
+    return tuple(p for commits in folders for p in write_copies(store, path, commits))
 
 
-def _newest(head: Head) -> dict[str, Commit]:
-    """Folder → the newest live load in it."""
-    return {commit.load.path: commit for commit in head.live}
+def _by_folder(head: Head) -> dict[str, list[Commit]]:
+    """Folder → the live loads in it, by n."""
+    found: dict[str, list[Commit]] = {}
+    for commit in head.live:
+        found.setdefault(commit.load.path, []).append(commit)
+    return found
 
 
 def _current(store: Store, path: str) -> bytes | None:
@@ -61,10 +67,14 @@ def _current(store: Store, path: str) -> bytes | None:
         return None
 
 
-def _checksums(commit: Commit) -> _Json:
-    load = commit.load
-    parts = load.parts if load.quarantine is None else (*load.parts, load.quarantine)
-    return {"algorithm": "sha256", "n": commit.n, "files": [_file(load, part) for part in parts]}
+def _checksums(commits: Sequence[Commit]) -> _Json:
+    loads = [commit.load for commit in commits]
+    files = [
+        _file(load, part)
+        for load in loads
+        for part in (load.parts if load.quarantine is None else (*load.parts, load.quarantine))
+    ]
+    return {"algorithm": "sha256", "n": commits[-1].n, "files": files}
 
 
 def _file(load: Load, part: Part) -> _Json:

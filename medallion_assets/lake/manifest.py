@@ -94,6 +94,8 @@ class Load:
     started_at: datetime
     finished_at: datetime
     code_version: str
+    appends: bool = False
+    """It goes on where the load before it ended (``cursor_before``), and stands beside the others of its window."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,9 +114,12 @@ def _columns(intent: Intent) -> tuple[ColumnPlan, ...]:
 
 
 def _as_of(source: Source, load: Load) -> bool:
-    """Whether the source can be asked for a past window: its request holds one, or a cursor column bounds it."""
-    bounded = isinstance(load, Incremental | Cdc) and load.cursor is not None and load.cursor.mode == "partition"
-    return bounded or reads_window(source)
+    """Whether the source can be asked for a past window: its request holds one, or a cursor column bounds it.
+
+    What goes on where it ended cannot: the window in its request is that of the cursor.
+    """
+    cursor = load.cursor if isinstance(load, Incremental | Cdc) else None
+    return reads_window(source) if cursor is None else cursor.mode == "partition"
 
 
 def _upstream(source: Source) -> Iterator[str]:

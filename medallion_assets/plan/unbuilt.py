@@ -84,8 +84,6 @@ def _load(load: Load) -> Iterator[str]:
         case Full() | CurrentHistory():
             pass
         case Incremental() | Cdc():
-            if load.cursor is not None:
-                yield f"a cursor in mode `{load.cursor.mode}`"
             if load.full_refresh is not None:
                 yield "`load.full_refresh`"
             if load.late_data.mode != "allow":

@@ -15,23 +15,27 @@ from uuid import uuid4
 from medallion_assets import __version__
 from medallion_assets.bronze.commit import CommitLog
 from medallion_assets.bronze.decide import live_of
+from medallion_assets.bronze.reader import frames as bronze_frames
 from medallion_assets.bronze.reader import verify
 from medallion_assets.bronze.repair import refresh_copies
 from medallion_assets.bronze.writer import Written, write
 from medallion_assets.errors import ConfigError, Conflict, MedallionError, StorageError
 from medallion_assets.intent.load import Cdc, Incremental
-from medallion_assets.intent.source import File
-from medallion_assets.lake.manifest import Commit, FileFact, Head, Load, SourceFacts
-from medallion_assets.lake.ports import Clock, Progress, Request, Source, Store
+from medallion_assets.intent.source import File, Kafka
+from medallion_assets.lake.manifest import Commit, CursorValue, FileFact, Head, Load, SourceFacts
+from medallion_assets.lake.ports import Bounds, Clock, Progress, Request, Source, Store
 from medallion_assets.lake.results import Ingested
 from medallion_assets.lake.window import Partition
 from medallion_assets.plan.model import DatasetPlan
 from medallion_assets.runs.admit import admit
+from medallion_assets.runs.cursor import Counted, Cursor, Known, last_of
 
 __all__ = ["ingest"]
 
 _TRIES = 3
-"""Times a load is begun again when another run took its files or it was too slow."""
+"""Times a load is begun again when another run took its files, or it was too slow."""
+_TRIES_TO_APPEND = 10
+"""Of runs that go on from one place at once only one may be first each time."""
 
 
 def ingest(
@@ -60,12 +64,13 @@ def ingest(
     started = perf_counter()
     restated = _refuse_past(plan, partition, clock.now(), restate=restate)
     log = CommitLog(store, plan.bronze.path)
-    for turn in range(_TRIES):
+    for turn in range(_TRIES_TO_APPEND):
         attempt = _Attempt(plan, partition, store, new_attempt(), run_id, restated)
+        tries = _TRIES_TO_APPEND if attempt.appends else _TRIES
         try:
             head, commit, written = attempt.run(log, source, clock, force=force, progress=progress)
         except Conflict:
-            if turn == _TRIES - 1:
+            if turn == tries - 1:
                 raise
             continue
         break
@@ -92,16 +97,21 @@ class _Attempt:
     ) -> tuple[Head, Commit, bool]:
         """The head that was read first, the commit that holds the window, and whether this attempt made it."""
         claiming = _claims_files(self.plan)
-        head = log.head() if claiming else log.near(self.partition.window)
-        ledger = _ledger(head, self.partition) if claiming else {}
+        head = log.head() if claiming or self.appends else log.near(self.partition.window)
         began = clock.now()
+        last = last_of(head.live) if self.appends else None
+        before = None if last is None else last.load.cursor_after
+        request = self._request(head, claiming=claiming, before=before, now=began)
         try:
-            written, facts = self._write(source, Request(self.partition, ledger=ledger), progress)
+            written, facts, after = self._write(source, request, head, before, progress)
             admit(self.plan, self.partition, written, self.store)
         except MedallionError:
             self._sweep()
             raise
+        if last is not None and after == before and not written.rows and not written.refused and not force:
+            return head, last, False
         load = self._load(written, facts, began, clock.now())
+        load = replace(load, appends=self.appends, cursor_before=before, cursor_after=after)
         claims: Collection[str] = [f.path for f in facts.files] if claiming else ()
         try:
             commit, made = log.publish(load, head, claims=claims, force=force or self._damaged(head, load))
@@ -112,9 +122,44 @@ class _Attempt:
             self._sweep()
         return head, commit, made
 
-    def _write(self, source: Source, request: Request, progress: Progress | None) -> tuple[Written, SourceFacts]:
-        bronze = self.plan.bronze
-        with source.read(request) as reading:
+    @property
+    def cursor(self) -> Cursor | None:
+        return Cursor.of(self.plan)
+
+    @property
+    def appends(self) -> bool:
+        """The load goes on where the one before ended: by a cursor column, or by the source's own positions."""
+        return isinstance(self.plan.source, Kafka) or (self.cursor is not None and self.cursor.appends)
+
+    def _request(self, head: Head, *, claiming: bool, before: CursorValue | None, now: datetime) -> Request:
+        ledger = _ledger(head, self.partition) if claiming else {}
+        if self.cursor is None:
+            return Request(self.partition, cursor=before, ledger=ledger)
+        return Request(self.partition, bounds=self.cursor.bounds(self.partition, before, now), ledger=ledger)
+
+    def _known(self, head: Head, bounds: Bounds) -> Known | None:
+        """Rows of the overlap that bronze holds: those of appended loads that came as far as the lower bound."""
+        if self.cursor is None or not self.appends:
+            return None
+        reached = [c for c in head.live if c.load.appends and c.load.parts and self.cursor.reaches(c, bounds)]
+        if not reached:
+            return None
+        frames = [
+            rows.drop("_commit", "_part", "_row").collect()
+            for _, rows in bronze_frames(self.store, self.plan.bronze.path, reached)
+        ]
+        return Known.of([self.cursor.overlap(frame, bounds) for frame in frames])
+
+    def _write(
+        self, source: Source, request: Request, head: Head, before: CursorValue | None, progress: Progress | None
+    ) -> tuple[Written, SourceFacts, CursorValue | None]:
+        bronze, cursor = self.plan.bronze, self.cursor
+        with source.read(request) as opened:
+            counted = None
+            if cursor is not None and request.bounds is not None:
+                known = self._known(head, request.bounds)
+                counted = Counted(opened, cursor, request.bounds, before, known)
+            reading = opened if counted is None else counted
             written = write(
                 reading,
                 self.store,
@@ -127,7 +172,8 @@ class _Attempt:
                 bounds=_bounds(self.plan),
                 progress=_named(progress, f"ingest {self.plan.name} {self.partition.key}"),
             )
-            return written, reading.facts
+            after = opened.cursor if counted is None else counted.cursor_after if self.appends else None
+            return written, reading.facts, after
 
     def _load(self, written: Written, facts: SourceFacts, began: datetime, ended: datetime) -> Load:
         if self.restated:
@@ -157,7 +203,7 @@ class _Attempt:
 
     def _damaged(self, head: Head, load: Load) -> bool:
         """Whether the live load has this content but lost parts or bits of it: then it is worth writing again."""
-        live = live_of(head, load.pattern, load.window)
+        live = None if load.appends else live_of(head, load.pattern, load.window)
         same = live is not None and live.load.content == load.content
         return live is not None and same and bool(verify(self.store, self.plan.bronze.path, live.load))
 
