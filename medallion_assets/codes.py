@@ -129,6 +129,9 @@ CODES: dict[str, str] = {
     "SRC-111": "Cursor that cannot be compared",
     "SRC-112": "No such cursor column",
     "SRC-113": "Row without a cursor",
+    "SRC-114": "No such function",
+    "SRC-115": "Function failed",
+    "SRC-116": "Function gives no rows",
     # stores
     "STO-001": "Not the path of an object",
     "STO-002": "A link or an odd file is in the way",

@@ -129,7 +129,9 @@ def request_texts(source: Source) -> Iterator[tuple[tuple[Key, ...], str]]:
                 yield ("parents", "path"), source.parents.path or ""
                 for key, text in source.parents.params.items():
                     yield ("parents", "params", key), text
-        case Database() | Kafka() | Python() | Bronze():
+        case Python():
+            yield from _texts(("args",), source.args)
+        case Database() | Kafka() | Bronze():
             return
 
 

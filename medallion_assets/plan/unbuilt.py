@@ -7,7 +7,7 @@ from medallion_assets.intent.load import Cdc, CurrentHistory, Full, Incremental,
 from medallion_assets.intent.model import Intent
 from medallion_assets.intent.platform import Platform
 from medallion_assets.intent.silver import Silver
-from medallion_assets.intent.source import Api, Columnar, Csv, Database, File, Json, Kafka, Source
+from medallion_assets.intent.source import Api, Columnar, Csv, Database, File, Json, Kafka, Python, Source
 
 __all__ = ["inactive", "unbuilt"]
 
@@ -48,7 +48,7 @@ def _source(source: Source) -> Iterator[str]:
     elif isinstance(source, Api):
         if source.parents is not None and source.parents.dataset is not None:
             yield "`source.parents.dataset`"
-    else:
+    elif not isinstance(source, Python):
         yield f"source type `{source.type}`"
 
 

@@ -8,7 +8,7 @@ from medallion_assets.errors import ConfigError
 from medallion_assets.intent.api import Api
 from medallion_assets.intent.platform import ApiConnection, Connection
 from medallion_assets.intent.platform import Store as StoreSpec
-from medallion_assets.intent.source import File
+from medallion_assets.intent.source import File, Python
 from medallion_assets.lake.ports import Source
 from medallion_assets.plan.model import DatasetPlan
 from medallion_assets.sources.files.formats import check_format
@@ -42,6 +42,10 @@ def open_source(plan: DatasetPlan, around: Surroundings) -> Source:
             return _files(plan, spec, around)
         case Api():
             return _api(plan, spec, around)
+        case Python():
+            from medallion_assets.sources.python import PythonSource
+
+            return PythonSource(spec, around.root, plan.calendar.timezone, around.resolve, f"{plan.file}:{plan.line}")
         case _:
             raise _unbuilt(plan, f"Source type `{spec.type}`", "Use a file source.")
 

@@ -112,3 +112,16 @@ def test_every_error_is_raised_by_a_test() -> None:
     files = (p for p in TESTS.rglob("*") if p.suffix in (".py", ".txt", ".yaml"))
     text = "".join(p.read_text("utf-8") for p in files)
     assert [code for code in CODES if code not in text] == []
+
+
+def test_the_function_of_the_page_on_sources_is_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    for kind in ("python feeds/crm.py", "yaml intents/accounts.yaml"):
+        ((_, text),) = blocks(kind)
+        target = tmp_path / kind.split()[1]
+        target.parent.mkdir()
+        target.write_text(text, "utf-8")
+    result = CliRunner().invoke(app, ["-C", str(tmp_path), "run", "--date", "2026-11-20"])
+    assert result.exit_code == 0, result.output
+    shown = CliRunner().invoke(app, ["-C", str(tmp_path), "show", "silver/crm/accounts"])
+    assert "2026-EU" in shown.output

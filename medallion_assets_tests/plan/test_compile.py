@@ -184,7 +184,6 @@ def test_a_silver_on_anothers_bronze_reads_its_path_calendar_and_pattern() -> No
 @pytest.mark.parametrize(
     ("line", "load", "said"),
     [
-        ("{type: python, function: 'a:b'}", "full", "Source type `python`"),
         ("{type: kafka, connection: c, topic: t}", "incremental", "Source type `kafka`"),
         ("{type: file, path: x.avro}", "full", "File format `avro`"),
         ("{type: file, path: x.xlsx}", "full", "File format `excel`"),

@@ -12,7 +12,7 @@ from medallion_assets.intent.request import Retry
 from medallion_assets.lake.manifest import SourceFacts
 from medallion_assets.lake.ports import Batch, Request
 from medallion_assets.sources.api.auth import login_for
-from medallion_assets.sources.api.build import Builder, Filled
+from medallion_assets.sources.api.build import Builder
 from medallion_assets.sources.api.calls import shown_url
 from medallion_assets.sources.api.client import Client, Manners
 from medallion_assets.sources.api.fetch import Fetcher
@@ -22,6 +22,7 @@ from medallion_assets.sources.api.records import Page, Reader, nothing
 from medallion_assets.sources.api.where import Where, checked_url
 from medallion_assets.sources.api.wire import Wire
 from medallion_assets.sources.files.json_rows import Rows
+from medallion_assets.sources.filled import Filled
 
 if TYPE_CHECKING:
     import polars as pl
