@@ -6,6 +6,7 @@ from pydantic_core import PydanticCustomError
 
 from medallion_assets.intent.api import CursorPages, NextUrl, Offset, Page, SessionTok
 from medallion_assets.intent.finding import Finding
+from medallion_assets.intent.fixed_width import fixed_width_findings
 from medallion_assets.intent.model import Intent
 from medallion_assets.intent.source import Api, Bronze, Database, File, FixedWidth, Kafka, Python, Source
 from medallion_assets.intent.template import FIELDS, WINDOW_FIELDS, fields
@@ -60,14 +61,8 @@ def _one_of(given: dict[str, object]) -> Iterator[Finding]:
 def _file(source: File) -> Iterator[Finding]:
     if not source.path:
         yield Finding("INT-047", ("source", "path"), "The list of paths is empty.", "Write at least one path.")
-    form = source.format
-    if isinstance(form, FixedWidth) and bool(form.fields) is bool(form.record_types):
-        yield Finding(
-            "INT-047",
-            ("source", "format"),
-            "A fixed-width format needs `fields`, or `record_types` with their own, and not both.",
-            "Keep one of them.",
-        )
+    if isinstance(source.format, FixedWidth):
+        yield from fixed_width_findings(source.format)
 
 
 def _api(source: Api) -> Iterator[Finding]:

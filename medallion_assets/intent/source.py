@@ -122,7 +122,7 @@ class FwField(Spec):
 
     name: Text
     start: Positive | None = None
-    """First character, from 1; default: after the field before."""
+    """First character, from 1; default: after the field before, the first one after a code that begins the line."""
     width: Positive
 
 
@@ -149,7 +149,10 @@ class FixedWidth(Spec):
     code: FwCode = FwCode.model_construct()
     record_types: Many[FwRecord] = ()
     output: Literal["flatten", "parent", "child"] = "flatten"
+    """A row for each child with its parent's fields, for each parent, or for each child."""
     encoding: Text = "utf-8"
+    ragged: Literal["fail", "quarantine", "pad"] = "quarantine"
+    """A line shorter than its fields, or with text behind them. ``pad``: what is missing is null."""
 
 
 Format: TypeAlias = Annotated[Csv | Json | Columnar | Excel | Xml | FixedWidth, Tagged("type", "file format")]

@@ -7,7 +7,7 @@ from medallion_assets.intent.load import Cdc, CurrentHistory, Full, Incremental,
 from medallion_assets.intent.model import Intent
 from medallion_assets.intent.platform import Platform
 from medallion_assets.intent.silver import Silver
-from medallion_assets.intent.source import Api, Columnar, Csv, Database, File, Json, Kafka, Python, Source
+from medallion_assets.intent.source import Api, Columnar, Csv, Database, File, FixedWidth, Json, Kafka, Python, Source
 
 __all__ = ["inactive", "unbuilt"]
 
@@ -57,7 +57,7 @@ def _file(source: File) -> Iterator[str]:
         case None:
             suffixes = (_suffix(path) for path in source.path)
             yield from (f"file format `{_SUFFIXES[s]}`" for s in suffixes if s in _SUFFIXES)
-        case Csv() | Json() | Columnar(type="parquet"):
+        case Csv() | Json() | FixedWidth() | Columnar(type="parquet"):
             pass
         case other:
             yield f"file format `{other.type}`"

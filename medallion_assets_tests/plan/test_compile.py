@@ -192,11 +192,6 @@ def test_a_silver_on_anothers_bronze_reads_its_path_calendar_and_pattern() -> No
         ("{type: file, path: x.csv, compression: bz2}", "full", "A bz2 or zip file"),
         ("{type: file, path: x.csv, member: y.csv}", "full", "`source.member`"),
         ("{type: file, path: x.csv, store: lake}", "full", "A file source with a `store`"),
-        (
-            "{type: file, path: x.dat, format: {type: fixed_width, fields: [{name: a, width: 1}]}}",
-            "full",
-            "`fixed_width`",
-        ),
         ("{type: file, path: x.csv}", "{pattern: full, formats: [csv]}", "Bronze as csv"),
         ("{type: file, path: x.csv}", "{pattern: incremental, full_refresh: {every: 7d}}", "`load.full_refresh`"),
         ("{type: file, path: x.csv}", "{pattern: incremental, late_data: {mode: drop}}", "Late data in mode `drop`"),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Generator
 
 from medallion_assets.errors import ConfigError, ExtractionError
-from medallion_assets.intent.source import Columnar, Csv, Format, Json
+from medallion_assets.intent.source import Columnar, Csv, FixedWidth, Format, Json
 from medallion_assets.lake.ports import Batch
 from medallion_assets.sources.files.stored import StoredFile
 from medallion_assets.sources.files.text import as_utf8
@@ -18,12 +18,12 @@ _PARQUET = b"PAR1"
 
 def check_format(form: Format | None, where: str) -> None:
     """Raises ConfigError SRC-001 for a format that this version cannot read."""
-    if form is not None and not (isinstance(form, Csv | Json) or form.type == "parquet"):
+    if form is not None and not (isinstance(form, Csv | Json | FixedWidth) or form.type == "parquet"):
         raise ConfigError(
             "SRC-001",
             f"File format `{form.type}` is not built in this version.",
             where=where,
-            fix="Use csv, tsv, json, jsonl or parquet.",
+            fix="Use csv, tsv, json, jsonl, fixed_width or parquet.",
         )
 
 
@@ -53,6 +53,11 @@ def batches(stored: StoredFile, asked: Format | None, *, changes: bool) -> Gener
 
             stream = as_utf8(stored.stream, form.encoding, found.path)
             yield from read_json(stream, nested=form.nested, records=form.records, name=name, where=where)
+        case FixedWidth():
+            from medallion_assets.sources.files.fixed_width import read_fixed_width
+
+            stream = as_utf8(stored.stream, form.encoding, found.path)
+            yield from read_fixed_width(stream, form, name=name, where=where, changes=changes)
         case _:
             from medallion_assets.sources.files.parquet import read_parquet
 
