@@ -26,7 +26,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test-services: $(VENV)/.dev  ## the tests that need a real program beside them: Ceph, Azurite, Chromium
+test-services: $(VENV)/.dev  ## the tests that need a real program beside them: Ceph, Azurite, PostgreSQL, MariaDB, Chromium
 	$(BIN)/pytest -m "browser or service"
 
 torture: $(VENV)/.dev        ## kill, race and starve runs by the hundred; ARGS="--backend all --count 1000"
@@ -37,6 +37,7 @@ bench: $(VENV)/.bench        ## speed and memory, as ratios; benchmarks/README.m
 	$(BIN)/python benchmarks/bronze_csv.py --times 4
 	$(BIN)/python benchmarks/objects.py
 	$(BIN)/python benchmarks/rest.py
+	$(BIN)/python benchmarks/database.py
 
 lock: $(VENV)/.dev           ## renew the exact versions after a change of pyproject.toml
 	$(BIN)/uv pip compile --universal --python-version 3.10 --all-extras --no-annotate --no-header --quiet \

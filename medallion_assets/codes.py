@@ -132,6 +132,13 @@ CODES: dict[str, str] = {
     "SRC-114": "No such function",
     "SRC-115": "Function failed",
     "SRC-116": "Function gives no rows",
+    "SRC-120": "Database that cannot be reached",
+    "SRC-121": "Statement that does more than read",
+    "SRC-122": "Database that refused or broke off",
+    "SRC-123": "Database that is silent",
+    "SRC-124": "Column of several kinds",
+    "SRC-125": "Driver that is not installed",
+    "SRC-126": "URL that names no database",
     # stores
     "STO-001": "Not the path of an object",
     "STO-002": "A link or an odd file is in the way",

@@ -48,7 +48,7 @@ def _source(source: Source) -> Iterator[str]:
     elif isinstance(source, Api):
         if source.parents is not None and source.parents.dataset is not None:
             yield "`source.parents.dataset`"
-    elif not isinstance(source, Python):
+    elif not isinstance(source, Database | Python):
         yield f"source type `{source.type}`"
 
 

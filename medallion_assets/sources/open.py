@@ -6,9 +6,9 @@ from pathlib import Path
 
 from medallion_assets.errors import ConfigError
 from medallion_assets.intent.api import Api
-from medallion_assets.intent.platform import ApiConnection, Connection
+from medallion_assets.intent.platform import ApiConnection, Connection, DatabaseConnection
 from medallion_assets.intent.platform import Store as StoreSpec
-from medallion_assets.intent.source import File, Python
+from medallion_assets.intent.source import Database, File, Python
 from medallion_assets.lake.ports import Source
 from medallion_assets.plan.model import DatasetPlan
 from medallion_assets.sources.files.formats import check_format
@@ -42,6 +42,8 @@ def open_source(plan: DatasetPlan, around: Surroundings) -> Source:
             return _files(plan, spec, around)
         case Api():
             return _api(plan, spec, around)
+        case Database():
+            return _database(plan, spec, around)
         case Python():
             from medallion_assets.sources.python import PythonSource
 
@@ -75,6 +77,28 @@ def _api(plan: DatasetPlan, spec: Api, around: Surroundings) -> Source:
             fix="Name a connection of `type: api`, or give base_url.",
         )
     return ApiSource(spec, connection, plan.calendar.timezone, around.resolve)
+
+
+def _database(plan: DatasetPlan, spec: Database, around: Surroundings) -> Source:
+    from medallion_assets.sources.database.source import DatabaseSource
+
+    connection = None if spec.connection is None else around.connections.get(spec.connection)
+    if spec.connection is not None and not isinstance(connection, DatabaseConnection):
+        raise ConfigError(
+            "PLT-050",
+            f"`{spec.connection}` is not a database connection of platform.yaml.",
+            where=f"{plan.file}:{plan.line}",
+            fix="Name a connection of `type: database`, or give url.",
+        )
+    return DatabaseSource(
+        spec,
+        connection if isinstance(connection, DatabaseConnection) else None,
+        plan.dataset.table,
+        around.root,
+        plan.calendar.timezone,
+        around.resolve,
+        f"{plan.file}:{plan.line}  {plan.name}",
+    )
 
 
 def _unbuilt(plan: DatasetPlan, what: str, fix: str) -> ConfigError:

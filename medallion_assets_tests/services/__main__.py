@@ -1,4 +1,4 @@
-"""Start every server that is installed, print where it is as a store of platform.yaml, and wait for Ctrl-C."""
+"""Start every server that is installed, print where it is as platform.yaml spells it, and wait for Ctrl-C."""
 
 import json
 import signal
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
+from medallion_assets_tests.services.databases import DatabaseServer, mariadb, postgres
 from medallion_assets_tests.services.objects import AzureServer, S3Server, azurite, s3
 from medallion_assets_tests.services.process import NotInstalled
 
@@ -16,8 +17,8 @@ def main() -> int:
     """0; what is not installed is said and left out."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with ExitStack() as running:
-        starts: dict[str, Callable[[Path], AbstractContextManager[S3Server | AzureServer]]]
-        starts = {"s3": s3, "azure": azurite}
+        starts: dict[str, Callable[[Path], AbstractContextManager[S3Server | AzureServer | DatabaseServer]]]
+        starts = {"s3": s3, "azure": azurite, "postgres": postgres, "mariadb": mariadb}
         for name, start in starts.items():
             folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="medallion-")))
             try:

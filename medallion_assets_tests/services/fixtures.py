@@ -9,10 +9,11 @@ from typing import TypeVar
 
 import pytest
 
+from medallion_assets_tests.services.databases import DatabaseServer, mariadb, postgres
 from medallion_assets_tests.services.objects import AzureServer, S3Server, azurite, s3
 from medallion_assets_tests.services.process import NotInstalled
 
-__all__ = ["azure_server", "s3_server"]
+__all__ = ["azure_server", "mariadb_server", "postgres_server", "s3_server"]
 
 Server = TypeVar("Server")
 
@@ -41,3 +42,13 @@ def s3_server() -> Iterator[S3Server]:
 @pytest.fixture(scope="session")
 def azure_server() -> Iterator[AzureServer]:
     yield from _running(azurite)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[DatabaseServer]:
+    yield from _running(postgres)
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[DatabaseServer]:
+    yield from _running(mariadb)

@@ -1,0 +1,113 @@
+"""What every kind of database is for a read, and the errors of all of them."""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from medallion_assets.errors import ConfigError, Conflict, ExtractionError, MedallionError
+from medallion_assets.lake.ports import Bounds
+from medallion_assets.sources.database.statement import Relation
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Place", "ReadAgain", "Session", "failing", "instant_of", "naive", "needs_driver"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where and how one read happens. ``url`` is secret; ``shown`` is it without password."""
+
+    url: str
+    shown: str
+    where: str
+    """File, line and dataset of the intent."""
+    zone: str
+    timeout_s: float
+    fetch_rows: int
+    root: Path
+
+
+class Session(Protocol):
+    """One connection, in one read-only snapshot, for one read."""
+
+    @property
+    def dialect(self) -> str:
+        """As sqlglot calls it."""
+        ...
+
+    def literal(self, value: object) -> str:
+        """A value (None, bool, int, float, Decimal, str, aware datetime) as SQL text."""
+        ...
+
+    def relation(self, table: str) -> str:
+        """A table's name, quoted."""
+        ...
+
+    def limits(self, relation: Relation, bounds: Bounds) -> tuple[str, ...]:
+        """Conditions that leave at least the rows of ``bounds``; none where only reading all is sure to."""
+        ...
+
+    def batches(self, relation: Relation, select: tuple[str, ...]) -> "Iterator[pl.DataFrame]":
+        """The rows in the order the database gives them, every column of one type all through."""
+        ...
+
+    def cancel(self) -> None:
+        """Give up what runs, from another thread. Never raises."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class ReadAgain(Conflict):
+    """A column turned out to need another type, now known to the source: the load is to be begun again."""
+
+    def __init__(self, columns: Collection[str], where: str) -> None:
+        names = ", ".join(sorted(columns))
+        super().__init__(
+            "SRC-124", f"{names}: values that no one type holds; read again as text.", where=where,
+            fix="Run again; to read it as text at once, cast the column in source.query.",
+        )  # fmt: skip
+
+
+@contextmanager
+def failing(place: Place, *, connecting: bool = False) -> Iterator[None]:
+    """Errors of a driver as ours: SRC-120 while connecting, SRC-122 after."""
+    try:
+        yield
+    except (MedallionError, ImportError):
+        raise
+    except Exception as error:
+        said = " ".join(str(getattr(error, "orig", None) or error).split()) or type(error).__name__
+        if connecting:
+            raise ExtractionError(
+                "SRC-120", f"The database cannot be reached: {said[:500]}", where=f"{place.where}  {place.shown}",
+                fix="See host, port, user and password of the connection in platform.yaml.",
+            ) from error  # fmt: skip
+        raise ExtractionError(
+            "SRC-122", f"The database refused or broke off: {said[:500]}", where=f"{place.where}  {place.shown}",
+            fix="Correct table, columns or query, and run again: nothing of this read was kept.",
+        ) from error  # fmt: skip
+
+
+def needs_driver(missing: ImportError, extra: str, place: Place) -> ConfigError:
+    """What to install."""
+    return ConfigError(
+        "SRC-125", f"{missing.name} is not installed.", where=f"{place.where}  {place.shown}",
+        fix=f'pip install "medallion-assets[{extra}]"',
+    )  # fmt: skip
+
+
+def instant_of(text: str) -> datetime:
+    """An instant in ISO 8601 with Z."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def naive(instant: datetime, zone: str) -> datetime:
+    """The wall clock of ``zone``."""
+    from zoneinfo import ZoneInfo
+
+    return instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None)

@@ -1,0 +1,285 @@
+"""PostgreSQL and MariaDB, real: every type and its extremes, one snapshot, no secret in what fails."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date, datetime, timezone
+from typing import Any
+from uuid import uuid4
+
+import polars as pl
+import psycopg
+import pymysql
+import pytest
+
+from medallion_assets.errors import ExtractionError
+from medallion_assets.lake.ports import Bounds, Request
+from medallion_assets_tests.services.databases import DatabaseServer
+from medallion_assets_tests.sources.database.reading import read, source
+from medallion_assets_tests.sources.reading import day
+
+pytestmark = pytest.mark.service
+UTC = timezone.utc
+
+
+@pytest.fixture
+def table() -> str:
+    return f"t_{uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def pg(postgres_server: DatabaseServer) -> "Iterator[psycopg.Connection]":
+    with closing(psycopg.connect(postgres_server.url, autocommit=True)) as connection:
+        yield connection
+
+
+def _mysql(server: DatabaseServer, *statements: str) -> None:
+    at: dict[str, Any] = {"host": server.host, "port": server.port, "user": server.user, "password": server.password}
+    with closing(pymysql.connect(**at, database=server.database, autocommit=True, charset="utf8mb4")) as connection:
+        for statement in statements:
+            with closing(connection.cursor()) as cursor:
+                cursor.execute(statement)
+
+
+# ------------------------------------------------------------------------------------------------ PostgreSQL
+
+
+def test_postgres_types_and_extremes(postgres_server: DatabaseServer, pg: "psycopg.Connection", table: str) -> None:
+    columns = {
+        "b": ("bool", "true", True, pl.Boolean),
+        "i2": ("int2", "-32768", -32768, pl.Int16),
+        "i4": ("int4", "2147483647", 2**31 - 1, pl.Int32),
+        "i8": ("int8", "-9223372036854775808", -(2**63), pl.Int64),
+        "o": ("oid", "4294967295", 2**32 - 1, pl.Int64),
+        "f4": ("float4", "'Infinity'", float("inf"), pl.Float32),
+        "f8": ("float8", "5e-324", 5e-324, pl.Float64),
+        "p": ("numeric(10,2)", "1.10", "1.10", pl.String),
+        "q": ("numeric", "'NaN'", "NaN", pl.String),
+        "r": ("numeric", "1e40 + 0.5", "1" + "0" * 40 + ".5", pl.String),
+        "s": ("text", "E'é\\n'", "é\n", pl.String),
+        "c": ("char(3)", "'x'", "x  ", pl.String),
+        "y": ("bytea", "'\\x00ff'", b"\x00\xff", pl.Binary),
+        "d": ("date", "'2024-02-29'", date(2024, 2, 29), pl.Date),
+        "d0": ("date", "'0001-01-01'", date(1, 1, 1), pl.Date),
+        "di": ("date", "'infinity'", "infinity", pl.String),
+        "dx": ("date", "'5874897-12-31'", "5874897-12-31", pl.String),
+        "ts": ("timestamp", "'9999-12-31 23:59:59.999999'", datetime.fromisoformat("9999-12-31T23:59:59.999999"), None),
+        "tb": ("timestamp", "'4713-01-01 BC'", "4713-01-01 00:00:00 BC", pl.String),
+        "tz": ("timestamptz", "'2024-01-01 12:00:00.123456+05:30'",
+               datetime(2024, 1, 1, 6, 30, 0, 123456, UTC), pl.Datetime("us", "UTC")),
+        "ti": ("timestamptz", "'-infinity'", "-infinity", pl.String),
+        "tx": ("timestamptz", "'294276-12-31 23:59:59.999999+00'", "294276-12-31 23:59:59.999999+00", pl.String),
+        "tm": ("time", "'24:00:00'", "24:00:00", pl.String),
+        "tt": ("timetz", "'12:00:00+02'", "12:00:00+02", pl.String),
+        "iv": ("interval", "'-1 mons +2 days -03:04:05.6'", "P-1M2DT-3H-4M-5.6S", pl.String),
+        "a": ("int[]", "'{1,2,NULL}'", "[1,2,null]", pl.String),
+        "aa": ("numeric[]", "'{{1.50,2},{3,4}}'", "[[1.50,2],[3,4]]", pl.String),
+        "j": ("json", "'{\"a\": 1.10}'", '{"a": 1.10}', pl.String),
+        "jb": ("jsonb", "'{\"a\":1.10}'", '{"a": 1.10}', pl.String),
+        "u": ("uuid", "'11111111-2222-3333-4444-555555555555'", "11111111-2222-3333-4444-555555555555", pl.String),
+        "bit": ("bit(3)", "B'101'", "101", pl.String),
+        "ip": ("inet", "'10.0.0.1'", "10.0.0.1/32", pl.String),
+        "rg": ("int4range", "'[1,3)'", "[1,3)", pl.String),
+        "x": ("xml", "'<a/>'", "<a/>", pl.String),
+    }  # fmt: skip
+    definition = ", ".join(f"{name} {kind}" for name, (kind, *_) in columns.items())
+    pg.execute(f"CREATE TABLE {table} ({definition}, none text)")
+    pg.execute(f"INSERT INTO {table} VALUES ({', '.join(text for _, text, *_ in columns.values())}, NULL)")
+    pg.execute(f"INSERT INTO {table} VALUES ({', '.join(['NULL'] * (len(columns) + 1))})")
+
+    rows = read(postgres_server.url, table=table)
+
+    told = {name: dtype for name, (*_, dtype) in columns.items() if dtype is not None}
+    assert {name: rows.schema[name] for name in told} == told
+    assert rows.row(0, named=True) == {**{name: value for name, (_, _, value, _) in columns.items()}, "none": None}
+    assert rows.row(1) == (None,) * (len(columns) + 1)
+
+
+def test_postgres_ranges_side_by_side_give_every_row_once(
+    postgres_server: DatabaseServer, pg: "psycopg.Connection", table: str
+) -> None:
+    pg.execute(f"CREATE TABLE {table} AS SELECT g AS id, nullif(g % 50, 0) AS k FROM generate_series(1, 20000) g")
+    once = read(postgres_server.url, table=table)
+    twice = [read(postgres_server.url, table=table, parallel={"column": "k", "count": 4}) for _ in range(2)]
+
+    assert twice[0].sort("id").equals(once)
+    assert twice[0].equals(twice[1])
+
+
+def test_postgres_ranges_see_one_snapshot(
+    postgres_server: DatabaseServer, pg: "psycopg.Connection", table: str
+) -> None:
+    pg.execute(f"CREATE TABLE {table} AS SELECT g AS id, repeat('x', 500) AS s FROM generate_series(1, 60000) g")
+    with source(postgres_server.url, table=table, parallel={"column": "id", "count": 3}).read(
+        Request(day())
+    ) as reading:
+        batches = iter(reading)
+        seen = next(batches).rows.height
+        pg.execute(f"DELETE FROM {table} WHERE id % 2 = 0")
+        seen += sum(batch.rows.height for batch in batches)
+    assert seen == 60000
+
+
+def test_postgres_bounds_and_window(postgres_server: DatabaseServer, pg: "psycopg.Connection", table: str) -> None:
+    pg.execute(
+        f"CREATE TABLE {table} AS SELECT g AS id, g::numeric AS n, "
+        "timestamptz '2024-01-31 00:00+00' + g * interval '1 h' AS tz, "
+        "timestamp '2024-01-31' + g * interval '1 d' AS ts, date '2024-01-31' + g AS d FROM generate_series(0, 9) g"
+    )
+    asked = ("2024-01-31T05:00:00.000000Z", "2024-01-31T07:00:00.000000Z")
+
+    def ids(column: str, lower: str | None, upper: str | None, *, nulls: bool = False) -> list[int]:
+        bounds = Bounds(column, lower, upper, nulls)
+        return read(postgres_server.url, bounds=bounds, table=table)["id"].to_list()
+
+    assert ids("tz", *asked) == [5, 6]
+    assert ids("ts", *asked) == [0, 1]
+    assert ids("d", *asked) == [0]
+    assert ids("n", "7.5", None) == [8, 9]
+    pg.execute(f"INSERT INTO {table} (id) VALUES (99)")
+    assert ids("tz", *asked, nulls=True) == [5, 6, 99]
+    query = f"SELECT id FROM {table} WHERE tz >= :window_start AND tz < :window_end AND id < :most"
+    assert read(postgres_server.url, query=query, params={"most": 3})["id"].to_list() == [0, 1, 2]
+
+
+def test_postgres_wall_clocks_are_those_of_the_zone(
+    postgres_server: DatabaseServer, pg: "psycopg.Connection", table: str
+) -> None:
+    pg.execute(f"CREATE TABLE {table} AS SELECT timestamp '2024-01-31 00:30' AS ts UNION ALL SELECT '2024-01-31 01:30'")
+    query = f"SELECT ts FROM {table} WHERE ts >= :window_start"
+    assert read(postgres_server.url, zone="Europe/Berlin", query=query)["ts"].to_list() == [
+        datetime.fromisoformat("2024-01-31T01:30")
+    ]
+
+
+def test_a_reader_of_postgres_keeps_others_from_altering_the_table(
+    postgres_server: DatabaseServer, pg: "psycopg.Connection", table: str
+) -> None:
+    pg.execute(f"CREATE TABLE {table} AS SELECT g AS id, repeat('x', 2000) AS s FROM generate_series(1, 20000) g")
+    pg.execute("SET lock_timeout = '200ms'")
+    with source(postgres_server.url, table=table).read(Request(day())) as reading:
+        batches = iter(reading)
+        next(batches)
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            pg.execute(f"ALTER TABLE {table} DROP COLUMN s")
+        assert sum(batch.rows.height for batch in batches) <= 20000
+    pg.execute(f"ALTER TABLE {table} DROP COLUMN s")
+
+
+def test_a_peer_that_is_silent_is_an_error_in_time(postgres_server: DatabaseServer) -> None:
+    began = time.monotonic()
+    with pytest.raises(ExtractionError) as raised:
+        read(postgres_server.url, query="SELECT pg_sleep(60)::text", timeout="1s")
+    assert raised.value.problem.code == "SRC-123"
+    assert time.monotonic() - began < 15
+
+
+def test_a_connection_that_dies_is_an_error(
+    postgres_server: DatabaseServer, pg: "psycopg.Connection", table: str
+) -> None:
+    pg.execute(f"CREATE TABLE {table} AS SELECT g AS id, repeat('x', 2000) AS s FROM generate_series(1, 40000) g")
+
+    with source(postgres_server.url, table=table).read(Request(day())) as reading:
+        batches = iter(reading)
+        next(batches)
+        pg.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        with pytest.raises(ExtractionError) as raised:
+            list(batches)
+    assert raised.value.problem.code == "SRC-122"
+
+
+# ------------------------------------------------------------------------------------------------ MariaDB
+
+
+def test_mariadb_types_and_extremes(mariadb_server: DatabaseServer, table: str) -> None:
+    columns = {
+        "i1": ("TINYINT", "-128", -128, pl.Int64),
+        "u8": ("BIGINT UNSIGNED", "18446744073709551615", 2**64 - 1, pl.UInt64),
+        "i8": ("BIGINT", "-9223372036854775808", -(2**63), pl.Int64),
+        "yr": ("YEAR", "2155", 2155, pl.Int64),
+        "p": ("DECIMAL(65,30)", "1.10", "1.100000000000000000000000000000", pl.String),
+        "f4": ("FLOAT", "0.1", 0.10000000149011612, pl.Float64),
+        "f8": ("DOUBLE", "0.1", 0.1, pl.Float64),
+        "bit": ("BIT(64)", "b'101'", 5, pl.UInt64),
+        "s": ("VARCHAR(20)", "'é😀'", "é😀", pl.String),
+        "t": ("LONGTEXT", "'x'", "x", pl.String),
+        "y": ("VARBINARY(5)", "x'00ff'", b"\x00\xff", pl.Binary),
+        "bl": ("BLOB", "x'00ff'", b"\x00\xff", pl.Binary),
+        "d": ("DATE", "'9999-12-31'", "9999-12-31", pl.String),
+        "d0": ("DATE", "'0000-00-00'", "0000-00-00", pl.String),
+        "dt": ("DATETIME(6)", "'1000-01-01 00:00:00.000001'", "1000-01-01 00:00:00.000001", pl.String),
+        "ts": ("TIMESTAMP(3) NULL", "'2024-01-01 12:00:00.5'", "2024-01-01 12:00:00.500Z", pl.String),
+        "tm": ("TIME(3)", "'-838:59:59.5'", "-838:59:59.500", pl.String),
+        "e": ("ENUM('x','y')", "'y'", "y", pl.String),
+        "st": ("SET('x','y')", "'x,y'", "x,y", pl.String),
+        "j": ("JSON", "'{\"a\": 1.10}'", '{"a": 1.10}', pl.String),
+    }  # fmt: skip
+    definition = ", ".join(f"{name} {kind}" for name, (kind, *_) in columns.items())
+    _mysql(
+        mariadb_server,
+        f"CREATE TABLE {table} ({definition}) CHARACTER SET utf8mb4",
+    )
+    values = ", ".join(text for _, text, *_ in columns.values())
+    nothing = ", ".join(["NULL"] * len(columns))
+    _mysql(
+        mariadb_server,
+        f"SET STATEMENT sql_mode='', time_zone='+00:00' FOR INSERT INTO {table} VALUES ({values}), ({nothing})",
+    )
+
+    rows = read(mariadb_server.url, table=table)
+
+    assert rows.schema == {name: dtype for name, (*_, dtype) in columns.items()}
+    assert rows.row(0, named=True) == {name: value for name, (_, _, value, _) in columns.items()}
+    assert rows.row(1) == (None,) * len(columns)
+
+
+def test_mariadb_bounds_batches_and_parameters(mariadb_server: DatabaseServer, table: str) -> None:
+    _mysql(
+        mariadb_server,
+        f"CREATE TABLE {table} AS SELECT seq AS id, TIMESTAMP('2024-01-31') + INTERVAL seq HOUR AS dt, "
+        "'O''Hara \\\\ x' AS s FROM seq_0_to_99",
+    )
+    asked = ("2024-01-31T05:00:00.000000Z", "2024-01-31T07:00:00.000000Z")
+
+    everything = read(mariadb_server.url, table=table, fetch_rows=30)
+    assert everything["id"].to_list() == list(range(100))
+    assert everything["s"].unique().to_list() == ["O'Hara \\ x"]
+    within = read(mariadb_server.url, bounds=Bounds("dt", *asked), table=table)["id"].to_list()
+    assert within == list(range(31))
+    assert read(mariadb_server.url, bounds=Bounds("id", "98", None), table=table)["id"].to_list() == [98, 99]
+    query = f"SELECT id FROM {table} WHERE s = :s AND id < :most AND dt >= :window_start"
+    params = {"s": "O'Hara \\ x", "most": 2}
+    assert read(mariadb_server.url, query=query, params=params)["id"].to_list() == [0, 1]
+
+
+# ------------------------------------------------------------------------------------------------ both
+
+
+def test_a_wrong_password_is_an_error_that_does_not_tell_it(
+    postgres_server: DatabaseServer, mariadb_server: DatabaseServer
+) -> None:
+    for server in (postgres_server, mariadb_server):
+        with pytest.raises(ExtractionError) as raised:
+            read(server.url.replace(server.password, "hunter22"))
+        assert raised.value.problem.code == "SRC-120"
+        assert "hunter22" not in str(raised.value)
+        assert f":***@{server.host}:{server.port}" in str(raised.value) or server.host in str(raised.value)
+
+
+def test_what_is_not_there_is_an_error(postgres_server: DatabaseServer, mariadb_server: DatabaseServer) -> None:
+    for server in (postgres_server, mariadb_server):
+        wrong: list[dict[str, Any]] = [{"table": "nowhere"}, {"query": "SELECT nothing FROM nowhere"}]
+        for spec in wrong:
+            with pytest.raises(ExtractionError) as raised:
+                read(server.url, **spec)
+            assert raised.value.problem.code == "SRC-122"
+            assert "nowhere" in raised.value.problem.what
+
+
+def test_the_session_only_reads(postgres_server: DatabaseServer, pg: "psycopg.Connection", table: str) -> None:
+    """The transaction itself is read-only: a function that writes is refused by the server."""
+    pg.execute(f"CREATE TABLE {table} (id int)")
+    pg.execute(f"CREATE FUNCTION w_{table}() RETURNS int LANGUAGE sql AS 'INSERT INTO {table} VALUES (1) RETURNING id'")
+    with pytest.raises(ExtractionError) as raised:
+        read(postgres_server.url, query=f"SELECT w_{table}() AS id")
+    assert "read-only" in raised.value.problem.what
