@@ -174,11 +174,18 @@ def _bent(values: "pl.Series", kind: str) -> bool:
         return True
     if values.dtype == pl.Float64 and kind != "REAL":
         return bool((values.abs() >= _EXACT).any())
-    if kind in ("NUMERIC", "BLOB") and values.dtype == pl.Binary:
-        return kind == "NUMERIC"
-    if values.dtype == pl.String and kind == "NUMERIC":
+    if values.dtype == pl.Binary and kind != "BLOB":
+        return True
+    if kind == "NUMERIC" and values.dtype == pl.String:
         return bool(values.str.contains(_SIX_DIGITS).any())
-    return False
+    return kind == "BLOB" and _tells_reals(values)
+
+
+def _tells_reals(values: "pl.Series") -> bool:
+    """Whether bytes are such text; Polars does not search bytes."""
+    import pyarrow.compute as pc
+
+    return bool(pc.any(pc.match_substring_regex(values.to_arrow(), pattern=_SIX_DIGITS)).as_py())
 
 
 _EXACT_TEXT = (

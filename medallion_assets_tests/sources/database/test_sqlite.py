@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from medallion_assets.errors import ConfigError, ExtractionError
 from medallion_assets.lake.ports import Bounds, Request
+from medallion_assets.sources.database.session import ReadAgain
 from medallion_assets_tests.sources.database.reading import frames, read, source
 from medallion_assets_tests.sources.reading import day
 
@@ -103,6 +104,15 @@ def _same(arrived: object, stored: object) -> bool:
     if isinstance(arrived, bytes) and not isinstance(stored, bytes):
         return arrived == str(stored).encode()
     return arrived == stored
+
+
+def test_a_load_begins_again_with_what_is_known_now(tmp_path: Path) -> None:
+    _table(tmp_path, "a DATE", [("2024-01-01",), (0.5,)])
+    reader = source(URL, tmp_path)
+    with pytest.raises(ReadAgain) as raised, reader.read(Request(day())) as reading:
+        list(reading)
+    assert raised.value.problem.code == "SRC-124"
+    assert reader.as_text == {"a"}
 
 
 def test_table_select_where_and_parameters(tmp_path: Path) -> None:
