@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from medallion_assets.bronze.garbage import Sweep
     from medallion_assets.lake.manifest import Commit, Head
     from medallion_assets.lake.results import CheckResult, Ingested, Refined
+    from medallion_assets.runs.due import Arrival
 
 __all__ = ["Project", "SystemClock"]
 
@@ -176,6 +177,50 @@ class Project:
                 found.append(partition)
         if absent is not None and not found:
             raise absent
+        return tuple(found)
+
+    def begun(self, plan: DatasetPlan) -> tuple[Partition, ...]:
+        """Every partition from the calendar's start to now. Raises ConfigError PLN-002 when none has begun."""
+        current = self.current(plan)
+        if plan.calendar.cadence == "none":
+            return (current,)
+        first, last = plan.calendar.start, current.window.end.date()
+        return tuple(p for p in partitions_between(plan.calendar, first, last) if p <= current)
+
+    def arrivals(self, plan: DatasetPlan) -> "Iterator[Arrival]":
+        """Partitions of a file source with files that bronze does not hold, newest first. Raises StorageError, SRC-…"""
+        from medallion_assets.runs.due import arrivals
+        from medallion_assets.sources.files.source import FileSource
+
+        source = self.source(plan)
+        if not isinstance(source, FileSource):
+            return iter(())
+        return arrivals(plan, source.listed, self.head(plan), self.begun(plan), self.current(plan))
+
+    def missing(self, plan: DatasetPlan) -> tuple[Partition, ...]:
+        """Whole partitions that were never loaded and, of files, have some. Raises StorageError, SRC-…"""
+        from medallion_assets.runs.due import missing
+
+        now = self.clock.now()
+        gaps = missing(plan, self.head(plan), [p for p in self.begun(plan) if p.window.end <= now])
+        try:
+            return self.with_input(plan, gaps) if gaps else ()
+        except ExtractionError as error:
+            if error.code != "SRC-002":
+                raise
+            return ()
+
+    def unloaded(self, plan: DatasetPlan, partitions: Sequence[Partition]) -> tuple[Partition, ...]:
+        """Those without a live load, or with one that has lost parts or bits. Reads every byte of the others."""
+        from medallion_assets.bronze.decide import live_of
+        from medallion_assets.bronze.verify import verify
+
+        store, head = self.store(plan.bronze.store), self.head(plan)
+        found = []
+        for partition in partitions:
+            live = live_of(head, plan.bronze.pattern, partition.window)
+            if live is None or verify(store, plan.bronze.path, live.load):
+                found.append(partition)
         return tuple(found)
 
     # -------------------------------------------------------------------------------------------- ports

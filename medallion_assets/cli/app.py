@@ -118,6 +118,9 @@ def run(
     date: Annotated[str | None, typer.Option(metavar="D", help="One date, or an hour: 2024-01-31-13:00.")] = None,
     first: Annotated[str | None, typer.Option("--from", metavar="A", help="First date of a range.")] = None,
     last: Annotated[str | None, typer.Option("--to", metavar="B", help="Last date of the range, included.")] = None,
+    missing: Annotated[
+        bool, typer.Option("--missing", help="Of a range only what is not loaded and whole: go on where it stopped.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Commit again although the content is the same.")] = False,
     restate: Annotated[
         bool, typer.Option("--restate", help="Load a source that is read now into an older partition; recorded.")
@@ -141,7 +144,7 @@ def run(
     from medallion_assets.cli.run import dates_of, plan_work
     from medallion_assets.cli.run import run as execute
 
-    dates = dates_of(date, first, last, restate=restate)
+    dates = dates_of(date, first, last, restate=restate, missing=missing)
     loaded = options.load()
     work, failures = plan_work(loaded, intents or [], dates)
     recorded = bool(os.environ.get("DAGSTER_HOME")) if dagster is None else dagster

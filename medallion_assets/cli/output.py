@@ -48,6 +48,11 @@ def outcome_text(outcome: Outcome) -> str:
         for work in outcome.work
         if work.absent
     ]
+    blocks += [
+        f"{work.plan.name}: {work.loaded:,} partitions are loaded and whole; they were left out."
+        for work in outcome.work
+        if work.loaded
+    ]
     if outcome.failures:
         blocks.append(f"Failed: {', '.join(dict.fromkeys(f.dataset for f in outcome.failures))}; see the errors above.")
     elif not outcome.wrote:
@@ -79,6 +84,7 @@ def outcome_json(outcome: Outcome) -> Json:
             for line in outcome.lines()
         ],
         "failed_checks": [{"asset": asset, **check_json(check)} for asset, check in outcome.failed_checks],
+        "loaded_before": {work.plan.name: work.loaded for work in outcome.work if work.loaded},
         "absent": {work.plan.name: list(work.absent) for work in outcome.work if work.absent},
         "failures": [
             {

@@ -26,6 +26,8 @@ class Dates:
     last: date | None = None
     restate: bool = False
     """Also older partitions of a source that is read now."""
+    missing: bool = False
+    """Only what is not loaded and whole; when that is nothing, the last of what was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Work:
     partitions: tuple[Partition, ...]
     absent: tuple[str, ...] = ()
     """Keys of the range for which the source has no file; they are left out and named."""
+    loaded: int = 0
+    """Partitions that are left out because they are loaded and whole."""
     restate: bool = False
 
 
@@ -166,7 +170,9 @@ def _work(project: Project, plan: DatasetPlan, dates: Dates) -> Work:
         asked = project.partitions(plan, dates.first, dates.last, restate=dates.restate)
         there = project.with_input(plan, asked)
         kept = set(there)
-        return Work(plan, there, tuple(p.key for p in asked if p not in kept), dates.restate)
+        due = (project.unloaded(plan, there) or there[-1:]) if dates.missing else there
+        absent = tuple(p.key for p in asked if p not in kept)
+        return Work(plan, due, absent, len(there) - len(due), dates.restate)
     if dates.key is None:
         return Work(plan, (project.newest(plan),))
     return Work(plan, project.named(plan, dates.key, restate=dates.restate), restate=dates.restate)
@@ -284,7 +290,9 @@ def unexpected(error: Exception) -> ConfigError:
     return ConfigError("CLI-009", what, where="medallion", fix="run it again with --debug and report what you see.")
 
 
-def dates_of(key: str | None, first: str | None, last: str | None, *, restate: bool = False) -> Dates:
+def dates_of(
+    key: str | None, first: str | None, last: str | None, *, restate: bool = False, missing: bool = False
+) -> Dates:
     """The dates of ``--date``, ``--from`` and ``--to``. Raises ConfigError CLI-005."""
     if (first is None) != (last is None) or (key is not None and first is not None):
         raise ConfigError(
@@ -294,6 +302,13 @@ def dates_of(key: str | None, first: str | None, last: str | None, *, restate: b
             fix="give one date, or both ends of a range (both are loaded).",
         )
     if first is None or last is None:
+        if missing:
+            raise ConfigError(
+                "CLI-005",
+                "--missing chooses among the partitions of a range.",
+                where="medallion run",
+                fix="give --from A --to B.",
+            )
         return Dates(key, restate=restate)
     ends = (_date("--from", first), _date("--to", last))
     if ends[0] > ends[1]:
@@ -303,7 +318,7 @@ def dates_of(key: str | None, first: str | None, last: str | None, *, restate: b
             where="medallion run",
             fix="give the earlier date first.",
         )
-    return Dates(None, *ends, restate=restate)
+    return Dates(None, *ends, restate=restate, missing=missing)
 
 
 def _date(option: str, text: str) -> date:

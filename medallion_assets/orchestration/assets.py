@@ -9,15 +9,18 @@ from typing import Protocol
 import dagster as dg
 from pydantic import Field
 
+from medallion_assets.bronze.decide import live_of
 from medallion_assets.errors import MedallionError
 from medallion_assets.lake.ports import Progress
 from medallion_assets.lake.results import CheckResult, Ingested, Refined
+from medallion_assets.lake.window import Partition
 from medallion_assets.orchestration.checks import Verdicts, check_specs
 from medallion_assets.orchestration.events import evaluations, materialized, targets
 from medallion_assets.orchestration.failures import RETRIES, DataFailure, reported, together
 from medallion_assets.orchestration.handles import BronzeHandle, SilverHandle
 from medallion_assets.orchestration.metadata import Metadata, ingested_metadata, refined_metadata
 from medallion_assets.orchestration.partitions import EVERYTHING
+from medallion_assets.orchestration.requests import INTENT_TAG
 from medallion_assets.orchestration.resources import LakeResource
 from medallion_assets.plan.calendar import partition_of
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
@@ -82,7 +85,7 @@ def bronze_asset(plan: DatasetPlan, spec: dg.AssetSpec, watcher: Watcher) -> dg.
         backfill_policy=_backfill_policy(spec),
         retry_policy=RETRIES,
         pool=_pool(plan),
-        op_tags={"medallion/intent": plan.name},
+        op_tags={INTENT_TAG: plan.name},
     )
     def ingest(context: dg.AssetExecutionContext, config: IngestConfig, lake: LakeResource) -> Iterator[Event]:
         yield from _Op(context, lake.open(), plan, watcher).ingest(spec.key, config)
@@ -102,7 +105,7 @@ def silver_asset(plan: DatasetPlan, specs: Sequence[dg.AssetSpec], watcher: Watc
         backfill_policy=_backfill_policy(specs[0]),
         retry_policy=RETRIES,
         pool=_pool(plan),
-        op_tags={"medallion/intent": plan.name},
+        op_tags={INTENT_TAG: plan.name},
     )
     def refine(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[Event]:
         op = _Op(context, lake.open(), plan, watcher)
@@ -172,10 +175,11 @@ class _Op:
         return loads, failures
 
     def _partition(self, key: str, config: IngestConfig) -> Ingested:
+        partition = partition_of(self.plan.calendar, key)
         with self._reported(key):
-            done = self.project.ingest(
+            done = self._loaded_before(partition) or self.project.ingest(
                 self.plan,
-                partition_of(self.plan.calendar, key),
+                partition,
                 run_id=self.context.run.run_id,
                 force=config.force,
                 restate=config.restate,
@@ -185,6 +189,21 @@ class _Op:
         outcome = "loaded" if done.written else "unchanged"
         self.context.log.info(f"{self.plan.name} {key}: {outcome}, {done.commit.load.rows} rows")
         return done
+
+    def _loaded_before(self, partition: Partition) -> Ingested | None:
+        """What an earlier try of this run has committed: a run that was killed goes on behind it."""
+        if self.context.run.parent_run_id is None and not self.context.retry_number:
+            return None
+        live = live_of(self.project.head(self.plan), self.plan.bronze.pattern, partition.window)
+        if live is None or live.load.run_id not in self._tries() or self.project.unloaded(self.plan, (partition,)):
+            return None
+        return Ingested(self.plan.dataset, partition, live, written=False, seconds=0.0)
+
+    def _tries(self) -> set[str]:
+        """Ids of the run and of those that it is a retry of."""
+        run = self.context.run
+        group = None if run.parent_run_id is None else self.context.instance.get_run_group(run.run_id)
+        return {run.run_id, *(one.run_id for one in (group[1] if group else ()))}
 
     def _verify(self, loads: Sequence[Ingested]) -> list[Ingested]:
         """All loads with their checks. Raises Failure when the lake cannot be read."""

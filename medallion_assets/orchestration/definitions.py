@@ -1,4 +1,4 @@
-"""A project as Dagster definitions: assets and checks of every enabled intent, no job, schedule or sensor a piece."""
+"""A project as Dagster definitions: assets and checks of every enabled intent; a few schedules and sensors for all."""
 
 import os
 import warnings
@@ -13,7 +13,10 @@ from medallion_assets.errors import ConfigError
 from medallion_assets.intent.source import Bronze
 from medallion_assets.orchestration.assets import IO_MANAGER, NoWatcher, Watcher, bronze_asset, silver_asset
 from medallion_assets.orchestration.io_managers import lake_io_manager
+from medallion_assets.orchestration.requests import Target
 from medallion_assets.orchestration.resources import LakeResource
+from medallion_assets.orchestration.schedules import schedules
+from medallion_assets.orchestration.sensors import sensors
 from medallion_assets.orchestration.translator import DATASET, ENTITY, MedallionTranslator, PlannedAsset
 from medallion_assets.plan.model import DatasetPlan
 from medallion_assets.project import Project
@@ -52,8 +55,11 @@ def build_definitions(
     builder = _Builder(project, translator or MedallionTranslator(), watcher or NoWatcher())
     chosen = [plan for plan in project.plans if plan.enabled] if plans is None else plans
     with quiet():
+        targets = [builder.target(plan) for plan in chosen if not plan.not_built]
         return dg.Definitions(
             assets=[asset for plan in chosen for asset in builder.assets(plan)],
+            schedules=schedules(project, targets),
+            sensors=sensors(project, targets),
             resources={"lake": lake, IO_MANAGER: lake_io_manager},
             executor=dg.in_process_executor,
         )
@@ -81,6 +87,12 @@ class _Builder:
         if plan.silvers:
             planned = [PlannedAsset(self.project.root, plan, silver, feed) for silver in plan.silvers]
             yield silver_asset(plan, [self._spec(asset) for asset in planned], self.watcher)
+
+    def target(self, plan: DatasetPlan) -> Target:
+        """The keys of the dataset's own assets, as the translator names them."""
+        planned = [] if isinstance(plan.source, Bronze) else [PlannedAsset(self.project.root, plan)]
+        planned += [PlannedAsset(self.project.root, plan, silver) for silver in plan.silvers]
+        return Target(plan, tuple(self.translator.get_asset_spec(asset).key for asset in planned))
 
     def _spec(self, asset: PlannedAsset) -> dg.AssetSpec:
         """The translator's, with what the IO managers need."""

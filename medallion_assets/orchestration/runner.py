@@ -18,6 +18,7 @@ from medallion_assets.lake.window import Partition
 from medallion_assets.orchestration.assets import NoWatcher, Watcher, ingest_op
 from medallion_assets.orchestration.definitions import build_definitions, quiet
 from medallion_assets.orchestration.partitions import partitions_of
+from medallion_assets.orchestration.requests import RANGE_END, RANGE_START, contiguous
 from medallion_assets.orchestration.translator import DATASET, ENTITY
 from medallion_assets.plan.model import Calendar, DatasetPlan
 from medallion_assets.project import Project
@@ -26,7 +27,6 @@ __all__ = ["Executed", "Failed", "UnexpectedError", "execute"]
 
 _BLOCKED = "DagsterAssetCheckFailedError"
 """Dagster's own word for a step that a blocking check stopped; not among its public names."""
-_RANGE_START, _RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +118,7 @@ def _groups(plans: Sequence[DatasetPlan], partitions: Mapping[str, Sequence[Part
 
 def _ranges(partitions: Sequence[Partition]) -> list[tuple[str, ...]]:
     """Keys of adjacent windows."""
-    found: list[list[Partition]] = []
-    for partition in sorted(set(partitions)):
-        if found and found[-1][-1].window.end == partition.window.start:
-            found[-1].append(partition)
-        else:
-            found.append([partition])
-    return [tuple(p.key for p in run) for run in found]
+    return [tuple(p.key for p in run) for run in contiguous(partitions)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +170,7 @@ def _is_partitioned(group: _Group) -> bool:
 def _tags(group: _Group) -> dict[str, str]:
     tags = {"medallion/intent": group.plans[0].name} if len(group.plans) == 1 else {}
     if len(group.keys) > 1:
-        tags |= {_RANGE_START: group.keys[0], _RANGE_END: group.keys[-1]}
+        tags |= {RANGE_START: group.keys[0], RANGE_END: group.keys[-1]}
     return tags
 
 

@@ -71,6 +71,8 @@ def _plan(located: LocatedIntent, by_name: Mapping[str, Intent], platform: Platf
         checks=bronze_checks(intent.checks),
         silvers=tuple(silver_plan(intent, silver, load, platform) for silver in intent.silver),
         upstream=tuple(sorted(_upstream(source))),
+        schedule=intent.schedule,
+        sensor=intent.sensor,
         late=load.late_data.max_lateness if isinstance(load, Incremental | Cdc) else None,
         not_built=unbuilt(intent, source, load, platform),
         inactive=inactive(intent),

@@ -10,6 +10,7 @@ from typing import Literal
 
 from medallion_assets.intent.check import Check
 from medallion_assets.intent.load import Load
+from medallion_assets.intent.model import Schedule, Sensor
 from medallion_assets.intent.source import Source
 from medallion_assets.lake.ids import DatasetId, EntityId
 from medallion_assets.lake.manifest import Pattern
@@ -171,6 +172,8 @@ class DatasetPlan:
     upstream: tuple[str, ...]
     """Names of datasets that this one reads (``source: bronze``) or refers to."""
     late: timedelta | None
+    schedule: Schedule | None
+    sensor: Sensor | None
     not_built: tuple[str, ...]
     """What the intent asks for that this version cannot run yet, one sentence each; empty: it can be run."""
     inactive: tuple[str, ...]

@@ -34,8 +34,7 @@ def unbuilt(intent: Intent, source: Source, load: Load, platform: Platform) -> t
 def inactive(intent: Intent) -> tuple[str, ...]:
     """One sentence for each thing that is accepted and has no effect in this version; the dataset runs without it."""
     asked = {
-        "`schedule`": intent.schedule is not None,
-        "`sensor`": intent.sensor is not None,
+        "`sensor` of a source without files": intent.sensor is not None and not isinstance(intent.source, File),
         "`alerts`": bool(intent.alerts),
         "`retention.silver`": intent.retention.silver is not None,
     }

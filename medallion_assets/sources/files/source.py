@@ -10,6 +10,7 @@ from medallion_assets.errors import ExtractionError
 from medallion_assets.intent.source import File
 from medallion_assets.lake.manifest import FileFact, SourceFacts
 from medallion_assets.lake.ports import Batch, Request
+from medallion_assets.lake.window import Partition
 from medallion_assets.sources.files.find import Found, Pattern, find
 from medallion_assets.sources.files.formats import batches
 from medallion_assets.sources.files.stored import StoredFile, hash_of, iso
@@ -39,6 +40,16 @@ class FileSource:
         new = (file for file in shared if self._is_new(file, request))
         files = {file.path: file for file in (*own, *new)}
         return FileReading(tuple(files[path] for path in sorted(files)), self.spec, changes=not self.whole)
+
+    def listed(self, partition: Partition) -> list[tuple[str, int, str]]:
+        """Name, bytes and version of every file that matches for a partition; none when a pattern matches nothing."""
+        patterns = [Pattern.of(path, partition, self.timezone, self.resolve) for path in self.spec.path]
+        try:
+            return [(file.name, file.bytes, iso(file.modified_ns)) for file in find(tuple(patterns), self.root)]
+        except ExtractionError as error:
+            if error.code != "SRC-002":
+                raise
+            return []
 
     def _is_new(self, file: Found, request: Request) -> bool:
         held = request.ledger.get(file.name)

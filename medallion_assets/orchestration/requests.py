@@ -1,0 +1,46 @@
+"""Run requests: bronze and silver of one dataset, for one partition or a range without a gap."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from medallion_assets.lake.window import Partition
+from medallion_assets.plan.model import DatasetPlan
+
+__all__ = ["INTENT_TAG", "RANGE_END", "RANGE_START", "Target", "contiguous"]
+
+INTENT_TAG = "medallion/intent"
+"""Tag of ops and runs: the dataset."""
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+"""Tags by which Dagster is told a range of partitions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A dataset with the keys of its assets, bronze first."""
+
+    plan: DatasetPlan
+    keys: tuple[dg.AssetKey, ...]
+
+    def request(self, partitions: Sequence[Partition], run_key: str, tags: Mapping[str, str]) -> dg.RunRequest:
+        """``partitions`` are adjacent; of a dataset without partitions there is one."""
+        tags = {INTENT_TAG: self.plan.name, **tags}
+        if self.plan.calendar.cadence == "none":
+            return dg.RunRequest(run_key, asset_selection=list(self.keys), tags=tags)
+        if len(partitions) == 1:
+            key = partitions[0].key
+            return dg.RunRequest(run_key, asset_selection=list(self.keys), tags=tags, partition_key=key)
+        tags |= {RANGE_START: partitions[0].key, RANGE_END: partitions[-1].key}
+        return dg.RunRequest(run_key, asset_selection=list(self.keys), tags=tags)
+
+
+def contiguous(partitions: Sequence[Partition]) -> list[tuple[Partition, ...]]:
+    """Runs of adjacent windows, in order of time: Dagster knows a range by its ends."""
+    found: list[list[Partition]] = []
+    for partition in sorted(set(partitions)):
+        if found and found[-1][-1].window.end == partition.window.start:
+            found[-1].append(partition)
+        else:
+            found.append([partition])
+    return [tuple(run) for run in found]

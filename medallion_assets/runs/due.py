@@ -1,0 +1,71 @@
+"""What there is to load: files that bronze does not hold, and past partitions that were never loaded.
+
+Bronze is the only memory: what a commit names is done, whoever asked for it, and a restart forgets nothing.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from medallion_assets.lake.manifest import Head
+from medallion_assets.lake.window import Partition
+from medallion_assets.plan.model import DatasetPlan
+
+__all__ = ["Arrival", "Listed", "arrivals", "missing"]
+
+Listed = tuple[str, int, str]
+"""A file: name, bytes, and what changes with its content (time of change, etag)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Files that a partition has and bronze has not. ``fingerprint`` names exactly these versions of them."""
+
+    partition: Partition
+    files: int
+    fingerprint: str
+
+
+def arrivals(
+    plan: DatasetPlan,
+    listed: Callable[[Partition], Sequence[Listed]],
+    head: Head,
+    begun: Sequence[Partition],
+    current: Partition,
+) -> Iterator[Arrival]:
+    """Newest partition first. ``listed`` gives the files that match for a partition, none when there are none.
+
+    A file that is gone is no arrival: only what is new or another one now is.
+    """
+    held = _held(plan, head)
+    if not plan.as_of:
+        known = {file for files in held.values() for file in files}
+        if plan.bronze.pattern == "full":
+            newest = max((c for c in head.live if c.load.pattern == "full"), key=lambda c: c.n, default=None)
+            known = set() if newest is None else held[newest.load.partition]
+        yield from _arrived(current, listed(current), known)
+        return
+    for partition in sorted(begun, reverse=True):
+        yield from _arrived(partition, listed(partition), held.get(partition.key, set()))
+
+
+def _held(plan: DatasetPlan, head: Head) -> dict[str, set[Listed]]:
+    """Files of the live loads by partition key."""
+    found: dict[str, set[Listed]] = {}
+    for commit in head.live:
+        if commit.load.pattern == plan.bronze.pattern:
+            files = ((fact.path, fact.bytes, fact.modified) for fact in commit.load.source.files)
+            found.setdefault(commit.load.partition, set()).update(files)
+    return found
+
+
+def _arrived(partition: Partition, listed: Sequence[Listed], known: set[Listed]) -> Iterator[Arrival]:
+    if set(listed) - known:
+        text = "\n".join(f"{name}\t{size}\t{version}" for name, size, version in sorted(listed))
+        yield Arrival(partition, len(set(listed) - known), sha256(text.encode()).hexdigest()[:16])
+
+
+def missing(plan: DatasetPlan, head: Head, whole: Sequence[Partition]) -> tuple[Partition, ...]:
+    """Those of ``whole`` that no live load of the plan's pattern covers, in order of time."""
+    loaded = {commit.load.window for commit in head.live if commit.load.pattern == plan.bronze.pattern}
+    return tuple(partition for partition in sorted(whole) if partition.window not in loaded)

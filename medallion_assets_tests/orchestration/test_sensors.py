@@ -1,0 +1,213 @@
+"""File sensors: what arrives is loaded once, whatever is restarted, lost or changed in between."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import dagster as dg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from medallion_assets_tests.orchestration.ticking import Desk, asked
+
+ORDERS = """
+system: retail
+table: orders
+partitions: {start: 2024-01-01}
+source: {type: file, path: "data/orders_{run_date}.csv"}
+load: full
+sensor: {interval: 60s, settle: 30s}
+silver: {model: scd_type_1, keys: id}
+"""
+EVENTS = """
+system: web
+table: events
+partitions: {start: 2024-01-01}
+source: {type: file, path: "in/*.csv"}
+load: incremental
+sensor: {interval: 60s, settle: 30s}
+silver: {model: event, keys: id}
+"""
+STATE = """
+system: web
+table: state
+partitions: {start: 2024-01-01}
+source: {type: file, path: state.csv}
+load: full
+sensor: {interval: 5m, settle: 0s}
+"""
+
+
+@pytest.fixture
+def desk(tmp_path: Path, instance: dg.DagsterInstance) -> Desk:
+    return Desk(tmp_path, {"orders": ORDERS, "events": EVENTS}, instance)
+
+
+def test_a_file_is_loaded_when_it_has_been_still(desk: Desk) -> None:
+    assert desk.sense() == []
+    desk.write("data/orders_2024-01-02.csv", "id,x\n1,a\n")
+    assert desk.sense() == []
+    desk.clock.later(29)
+    assert desk.sense() == []
+    desk.clock.later(1)
+    requests = desk.sense()
+
+    assert asked(requests) == [("retail.orders", "2024-01-02")]
+    assert {key.to_user_string() for key in requests[0].asset_selection or []} == {
+        "bronze/retail/orders",
+        "silver/retail/orders",
+    }
+    assert desk.run(requests) == [True]
+    desk.clock.later(60)
+    assert desk.sense() == []
+    assert desk.loaded("retail.orders") == ["2024-01-02"]
+
+
+def test_a_file_that_is_still_written_waits(desk: Desk) -> None:
+    desk.write("data/orders_2024-01-02.csv", "id,x\n1,a\n")
+    desk.sense()
+    desk.clock.later(25)
+    desk.write("data/orders_2024-01-02.csv", "id,x\n1,a\n2,b\n")
+    assert desk.sense() == []
+    desk.clock.later(25)
+    assert desk.sense() == []
+    desk.clock.later(5)
+    assert asked(desk.sense()) == [("retail.orders", "2024-01-02")]
+
+
+def test_a_rewritten_file_is_loaded_again_and_a_removed_one_is_not(desk: Desk) -> None:
+    desk.write("data/orders_2024-01-01.csv", "id,x\n1,a\n")
+    desk.sense()
+    desk.clock.later(30)
+    desk.run(desk.sense())
+    desk.write("data/orders_2024-01-01.csv", "id,x\n1,changed\n")
+    desk.sense()
+    desk.clock.later(30)
+    again = desk.sense()
+    assert asked(again) == [("retail.orders", "2024-01-01")]
+    desk.run(again)
+    (desk.root / "data/orders_2024-01-01.csv").unlink()
+    desk.sense()
+    desk.clock.later(30)
+    assert desk.sense() == []
+
+
+def test_new_files_without_a_date_go_to_the_partition_of_today(desk: Desk) -> None:
+    desk.write("in/a.csv", "id,x\n1,a\n")
+    desk.sense()
+    desk.clock.later(30)
+    first = desk.sense()
+    assert asked(first) == [("web.events", "2024-01-04")]
+    desk.project.ingest(desk.project.plan("web.events"), desk.project.current(desk.project.plan("web.events")))
+    desk.write("in/b.csv", "id,x\n2,b\n")
+    desk.clock.later(86400)
+    desk.sense()
+    desk.clock.later(30)
+    assert asked(desk.sense()) == [("web.events", "2024-01-05")]
+
+
+def test_a_lost_cursor_and_a_restart_ask_for_nothing_twice(desk: Desk) -> None:
+    desk.write("data/orders_2024-01-01.csv", "id,x\n1,a\n")
+    desk.sense()
+    desk.clock.later(30)
+    requests = desk.sense()
+    desk.cursor = None  # before the run has begun
+    desk.open()
+    desk.sense()
+    desk.clock.later(30)
+    assert desk.sense() == []
+    desk.run(requests)
+    desk.cursor = "not a cursor"
+    desk.sense()
+    desk.clock.later(30)
+    assert desk.sense() == []
+
+
+def test_a_bad_file_is_asked_for_again_when_it_changes(desk: Desk) -> None:
+    desk.write("data/orders_2024-01-01.csv", 'id,x\n1,"broken\n')
+    desk.sense()
+    desk.clock.later(30)
+    assert desk.run(desk.sense()) == [False]
+    for _ in range(3):
+        desk.clock.later(60)
+        assert desk.sense() == []
+    desk.write("data/orders_2024-01-01.csv", "id,x\n1,mended\n")
+    desk.sense()
+    desk.clock.later(30)
+    assert desk.run(desk.sense()) == [True]
+
+
+def test_what_cannot_be_listed_stops_no_other(desk: Desk) -> None:
+    desk.write("in/a.csv", "id\n1\n")
+    (desk.root / "data").mkdir()
+    (desk.root / "data/orders_2024-01-01.csv").symlink_to("/etc/hostname")
+    desk.sense()
+    desk.clock.later(30)
+    assert asked(desk.sense()) == [("web.events", "2024-01-04")]
+
+
+def test_intervals_are_sensors_of_their_own(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    desk = Desk(tmp_path, {"orders": ORDERS, "events": EVENTS, "state": STATE}, instance)
+    found = {s.name: s.minimum_interval_seconds for s in desk.defs.sensors or []}
+    assert found == {"files_every_60_s": 60, "files_every_300_s": 300}
+
+    desk.write("state.csv", "id\n1\n")
+    requests = desk.sense("files_every_300_s")
+    assert asked(requests) == [("web.state", "2024-01-04")]
+    assert desk.run(requests) == [True]
+    assert desk.sense("files_every_300_s") == []
+
+
+def test_an_old_backlog_comes_in_portions(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    desk = Desk(tmp_path, {"orders": ORDERS.replace("2024-01-01", "2023-07-01").replace("30s", "0s")}, instance)
+    days = [f"2023-{month:02d}-{day:02d}" for month in (7, 8, 9, 10, 11) for day in range(1, 31)]
+    for day in days:
+        desk.write(f"data/orders_{day}.csv", f"id,x\n1,{day}\n")
+    first, second, third = desk.sense(), desk.sense(), desk.sense()
+
+    assert (len(first), len(second), len(third)) == (100, 50, 0)
+    assert sorted(partition for _, partition in asked([*first, *second]) if partition) == days
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.sampled_from(["write", "rewrite", "tick", "run", "lose cursor", "restart", "wait"]), max_size=25))
+def test_whatever_happens_every_file_is_loaded_once(steps: list[str]) -> None:
+    with dg.DagsterInstance.ephemeral() as instance, _folder() as root:
+        desk = Desk(root, {"orders": ORDERS.replace("settle: 30s", "settle: 10s"), "events": EVENTS}, instance)
+        waiting: list[dg.RunRequest] = []
+        content: dict[str, str] = {}
+        for number, step in enumerate(steps):
+            day = f"2024-01-0{1 + number % 3}"
+            if step == "write" or (step == "rewrite" and day in content):
+                content[day] = f"{number}"
+                desk.write(f"data/orders_{day}.csv", f"id,x\n1,{number}\n")
+            elif step == "tick":
+                waiting += desk.sense()
+            elif step == "run":
+                desk.run(waiting)
+                waiting = []
+            elif step == "lose cursor":
+                desk.cursor = None
+            elif step == "restart":
+                desk.open()
+            else:
+                desk.clock.later(20)
+        for _ in range(3):
+            waiting += desk.sense()
+            desk.run(waiting)
+            waiting = []
+            desk.clock.later(20)
+        assert desk.sense() == []
+        plan = desk.project.plan("retail.orders")
+        live = desk.project.head(plan).live
+        found = {c.load.partition: desk.project.scan_bronze(plan, [c]).collect()["x"].to_list() for c in live}
+        assert found == {day: [text] for day, text in content.items()}
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with TemporaryDirectory() as name:
+        yield Path(os.path.realpath(name))
