@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medallion_assets.errors import ConfigError, ExtractionError, MedallionError, Problem
+from medallion_assets.errors import ConfigError, ExtractionError, InvalidProject, MedallionError, Problem
 from medallion_assets.intent.parse import parse_platform, parse_project
 from medallion_assets.intent.platform import Platform
 from medallion_assets.intent.source import File
@@ -73,14 +73,33 @@ class Project:
         variables = os.environ if variables is None else variables
         root = root.resolve()
         platform = _read_platform(root, env or variables.get("MEDALLION_ENV"))
-        files = {p.relative_to(root).as_posix(): _read(root, p) for p in _intent_files(root)}
-        if not files:
-            raise ConfigError(
-                "CLI-001",
-                f"There are no intents below {root / 'intents'}.",
-                where=str(root),
-                fix="name the project's folder with --project, or write intents/<name>.yaml.",
-            )
+        return cls._of(root, platform, _read_intents(root), variables)
+
+    @classmethod
+    def load_sound(
+        cls, root: Path, env: str | None = None, variables: Mapping[str, str] | None = None
+    ) -> "tuple[Project, Mapping[str, tuple[Problem, ...]]]":
+        """As ``load``, but files with problems, and those that build on them, are left out and named with them.
+
+        Raises as ``load`` for what no intent is to blame for.
+        """
+        variables = os.environ if variables is None else variables
+        root = root.resolve()
+        platform = _read_platform(root, env or variables.get("MEDALLION_ENV"))
+        files, broken = _read_intents(root), dict[str, tuple[Problem, ...]]()
+        while True:
+            try:
+                return cls._of(root, platform, files, variables), broken
+            except InvalidProject as error:  # noqa: PERF203 - a round for each generation of broken files
+                found = {file: tuple(p for p in error.problems if _is_of(p, file)) for file in files}
+                found = {file: problems for file, problems in found.items() if problems}
+                if not found:
+                    raise
+                broken |= found
+                files = {file: text for file, text in files.items() if file not in found}
+
+    @classmethod
+    def _of(cls, root: Path, platform: Platform, files: Mapping[str, str], variables: Mapping[str, str]) -> "Project":
         intents = parse_project(files, platform)
         warnings = tuple(problem for located in intents for problem in located.warnings)
         return cls(root, platform, compile_plans(intents, platform), warnings, variables)
@@ -427,6 +446,23 @@ def _read_platform(root: Path, env: str | None) -> Platform:
             fix=f"write {overlay.name}, or leave --env and MEDALLION_ENV out for '{platform.environment}'.",
         )
     return platform
+
+
+def _is_of(problem: Problem, file: str) -> bool:
+    """Whether a problem stands in ``file``: ``file:line:column  key``."""
+    return problem.where == file or problem.where.startswith(f"{file}:")
+
+
+def _read_intents(root: Path) -> Mapping[str, str]:
+    files = {p.relative_to(root).as_posix(): _read(root, p) for p in _intent_files(root)}
+    if not files:
+        raise ConfigError(
+            "CLI-001",
+            f"There are no intents below {root / 'intents'}.",
+            where=str(root),
+            fix="name the project's folder with --project, or write intents/<name>.yaml.",
+        )
+    return files
 
 
 def _intent_files(root: Path) -> list[Path]:

@@ -29,10 +29,10 @@ class LakeResource(dg.ConfigurableResource[Project]):
         return LakeResource(root=str(project.root), env=env)
 
     def open(self) -> Project:
-        """The project; stores and sources connect when they are used. Raises InvalidProject."""
+        """The project, without its broken intents; stores and sources connect when they are used. Raises ConfigError."""
         project = _projects.get((self.root, self.env))
         if project is None:
-            project = _projects[self.root, self.env] = Project.load(Path(self.root), self.env)
+            project = _projects[self.root, self.env] = Project.load_sound(Path(self.root), self.env)[0]
         return project
 
     def bronze(self, name: str, partitions: tuple[str, ...] | None = None) -> BronzeHandle:

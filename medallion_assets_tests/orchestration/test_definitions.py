@@ -143,14 +143,46 @@ def test_two_versions_of_a_table_are_two_assets(tmp_path: Path) -> None:
     assert SILVER in found
 
 
-def test_a_broken_folder_says_every_problem_and_no_traceback_of_ours(tmp_path: Path) -> None:
-    write_project(tmp_path, {"a": ORDERS.replace("load: full", "load: fuul"), "b": "system: x\n"})
+def test_a_broken_intent_takes_no_other_down_and_is_a_failed_check(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    broken = {"wrong/a": ORDERS.replace("load: full", "load: fuul"), "b": "system: x\n", "no": "extends: _base.yaml"}
+    write_project(tmp_path, {"orders": ORDERS, "_base": "system: {", **broken})
+    defs = load_definitions(tmp_path)
+
+    found = specs(defs)
+    names = {key.to_user_string() for key in found}
+    assert names == {
+        "bronze/retail/orders", "silver/sales/orders", "broken/wrong/a", "broken/b", "broken/_base", "broken/no",
+    }  # fmt: skip
+    assert "intents/wrong/a.yaml:" in (found[dg.AssetKey(["broken", "wrong", "a"])].description or "")
+
+    sensor = defs.resolve_sensor_def("broken_intents")
+    first = sensor.evaluate_tick(dg.build_sensor_context(instance=instance, definitions=defs))
+    checks = [event for event in first.asset_events if isinstance(event, dg.AssetCheckEvaluation)]
+    told = {e.asset_key.to_user_string(): (e.check_name, e.passed, e.description) for e in checks}
+    assert told.keys() == {name for name in names if name.startswith("broken/")}
+    name, passed, text = told["broken/wrong/a"]
+    assert (name, passed) == ("valid", False)
+    assert "Fix:" in (text or "")
+    again = dg.build_sensor_context(instance=instance, cursor=first.cursor, definitions=defs)
+    assert not sensor.evaluate_tick(again).asset_events
+
+
+def test_two_intents_of_one_name_are_both_broken(tmp_path: Path) -> None:
+    write_project(tmp_path, {"a": ORDERS, "b": ORDERS, "c": ORDERS.replace("table: orders", "table: other")})
+    names = {key.to_user_string() for key in specs(load_definitions(tmp_path))}
+    assert names >= {"bronze/retail/other"}
+    assert "broken/a" in names or "broken/b" in names
+
+
+def test_a_broken_platform_is_everybodys_and_says_every_problem(tmp_path: Path) -> None:
+    write_project(tmp_path, {"orders": ORDERS})
+    (tmp_path / "platform.yaml").write_text("stores: {lake: {type: lokal}}\n")
     with pytest.raises(dg.DagsterInvalidDefinitionError) as caught:
         load_definitions(tmp_path)
-    text = str(caught.value)
-    assert "intents/a.yaml:" in text
-    assert "intents/b.yaml:" in text
-    assert "Fix:" in text
+    assert "platform.yaml:1" in str(caught.value)
+    assert "Fix:" in str(caught.value)
     assert caught.value.__cause__ is None
 
 

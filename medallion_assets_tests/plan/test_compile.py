@@ -236,8 +236,6 @@ def test_what_has_no_effect_yet_is_said_and_stops_nothing() -> None:
     )
     assert found.not_built == ()
     assert [sentence.split()[0] for sentence in found.inactive] == [
-        "`schedule`",
-        "`sensor`",
         "`alerts`",
         "`retention.silver`",
     ]
