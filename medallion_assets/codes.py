@@ -189,8 +189,10 @@ CODES: dict[str, str] = {
     "SLV-012": "Name taken by the table",
     # checks and thresholds
     "CHK-001": "Not a limit",
-    "CHK-002": "Rule not built",
+    "CHK-002": "Rule not about rows",
     "CHK-003": "Limit of another kind",
+    "CHK-004": "Not a condition",
+    "CHK-005": "Reference to nothing",
     "CHK-010": "Too many rows in quarantine",
     "CHK-011": "Key or order of changing type",
     "CHK-012": "Contract broken",

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from medallion_assets.bronze.garbage import Sweep
     from medallion_assets.lake.manifest import Commit, Head
     from medallion_assets.lake.results import CheckResult, Ingested, Refined
+    from medallion_assets.runs.around import Around
     from medallion_assets.runs.due import Arrival
 
 __all__ = ["Project", "SystemClock"]
@@ -334,7 +335,7 @@ class Project:
         """The verdict of each check of the plan on one partition. ``head`` spares reading the log again."""
         from medallion_assets.runs.verify import verify_bronze
 
-        return verify_bronze(plan, partition, store=self.store(plan.bronze.store), head=head)
+        return verify_bronze(plan, partition, store=self.store(plan.bronze.store), head=head, around=self._around())
 
     def refine(self, plan: DatasetPlan, silver: SilverPlan, *, progress: Progress | None = None) -> "Refined":
         """Bring one silver table up to bronze's head. Raises ConfigError PLN-008, StorageError, CheckError."""
@@ -358,10 +359,20 @@ class Project:
         from medallion_assets.runs.verify import verify_silver
 
         verdicts = verify_silver(
-            plan, silver, refined, store=self.store(plan.bronze.store), table=self.table(silver), references={}
+            plan,
+            silver,
+            refined,
+            store=self.store(plan.bronze.store),
+            table=self.table(silver),
+            around=self._around(),
         )
         given = {check.name for check in refined.checks}
         return tuple(check for check in verdicts if check.name not in given)
+
+    def _around(self) -> "Around":
+        from medallion_assets.runs.around import Around
+
+        return Around(self.clock.now(), lambda name: self.table(self.silver(name)[1]), self.root)
 
     def head(self, plan: DatasetPlan) -> "Head":
         """What is committed of a dataset now. Raises StorageError."""

@@ -15,7 +15,7 @@ import narwhals as nw
 from narwhals.dtypes import DType
 
 from medallion_assets.errors import ConfigError
-from medallion_assets.intent.check import Check, InSet, NotNull, Range, Regex
+from medallion_assets.intent.check import Check, Expression, InSet, NotNull, Range, References, Regex
 
 __all__ = ["Bound", "Types", "bound", "meaning", "moves_rows", "violation"]
 
@@ -35,18 +35,27 @@ _SPELLINGS = (
 _TIME = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|\+00:00)?)?$"
 
 
-def violation(rule: Check, types: Types | None = None) -> nw.Expr:
-    """True where a row breaks a row rule (not_null, range, regex, in_set) in any of its columns; never null.
+def violation(
+    rule: Check, types: Types | None = None, *, where: str | None = None, holds: str | None = None
+) -> nw.Expr:
+    """True where a row breaks a row rule in any of its columns; never null. Not for ``references``.
+
+    ``where`` and ``holds`` are boolean columns with the rule's two SQL conditions: only rows for which ``where`` is
+    true can break it; an expression is broken where ``holds`` is false, and unknown (null) is not false.
 
     A null breaks not_null and passes every other rule. Text that is not a number, or not an ISO 8601 date or time,
     is outside every range of numbers or times; so is NaN. A regex is searched for, not anchored.
-    Raises ConfigError CHK-001 (a bound that is neither number nor time), CHK-002 (a rule that is not built),
+    Raises ConfigError CHK-001 (a bound that is neither number nor time), CHK-002 (a rule that is not about rows),
     CHK-003 (a range of numbers on a column of times, or the reverse).
     """
-    types = types or {}
-    if rule.where is not None:
-        raise _unbuilt(f"`where` of rule {rule.rule}")
+    broken = _violation(rule, types or {}, holds)
+    return broken if where is None else broken & _filled(nw.col(where))
+
+
+def _violation(rule: Check, types: Types, holds: str | None) -> nw.Expr:
     match rule:
+        case Expression() if holds is not None:
+            return _filled(~nw.col(holds))
         case NotNull():
             return _any([nw.col(c).is_null() for c in rule.columns])
         case Range():
@@ -57,7 +66,7 @@ def violation(rule: Check, types: Types | None = None) -> nw.Expr:
             values = tuple(str(v) for v in rule.values)
             return _any([_filled(_not_among(c, values, types.get(c))) for c in rule.columns])
         case _:
-            raise _unbuilt(f"rule {rule.rule}")
+            raise _not_of_rows(rule)
 
 
 def moves_rows(rule: Check) -> bool:
@@ -67,19 +76,27 @@ def moves_rows(rule: Check) -> bool:
 
 def meaning(rule: Check) -> str:
     """What a row must be, for a sentence: ``icao is not null``."""
+    if isinstance(rule, Expression):
+        return rule.expression
+    if not isinstance(rule, NotNull | Range | Regex | InSet | References):
+        return rule.rule
+    return f"{_names(rule.columns)} {_predicate(rule)}"
+
+
+def _predicate(rule: NotNull | Range | Regex | InSet | References) -> str:
     match rule:
         case NotNull():
-            return f"{_names(rule.columns)} not null"
+            return "not null"
         case Range():
             low, high = ("more than ", "less than ") if rule.exclusive else ("at least ", "at most ")
             limits = [f"{word}{limit}" for word, limit in ((low, rule.min), (high, rule.max)) if limit is not None]
-            return f"{_names(rule.columns)} {' and '.join(limits)}"
+            return " and ".join(limits)
         case Regex():
-            return f"{_names(rule.columns)} matching {rule.pattern}"
+            return f"matching {rule.pattern}"
         case InSet():
-            return f"{_names(rule.columns)} one of {', '.join(str(v) for v in rule.values)}"
-        case _:
-            return rule.rule
+            return f"one of {', '.join(str(v) for v in rule.values)}"
+        case References():
+            return f"found in {rule.to}"
 
 
 def bound(written: str | float | Decimal) -> Bound:
@@ -185,5 +202,8 @@ def _names(columns: tuple[str, ...]) -> str:
     return f"{', '.join(columns)} {'is' if len(columns) == 1 else 'are'}"
 
 
-def _unbuilt(what: str) -> ConfigError:
-    return ConfigError("CHK-002", f"{what} is not built in this version.", fix="remove it or use one that is built.")
+def _not_of_rows(rule: Check) -> ConfigError:
+    return ConfigError(
+        "CHK-002", f"{rule.rule} is no rule about single rows.", where="checks",
+        fix="use fail or warn, which judge the table.",
+    )  # fmt: skip

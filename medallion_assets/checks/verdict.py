@@ -7,7 +7,7 @@ from typing import Literal
 from medallion_assets.checks.drift import Change
 from medallion_assets.lake.results import CheckResult, Scalar, Severity
 
-__all__ = ["SAMPLE", "Asked", "accounted", "counted", "drifted", "failed", "intact", "sample", "unjudged"]
+__all__ = ["SAMPLE", "Asked", "accounted", "counted", "drifted", "failed", "intact", "sample", "told", "unjudged"]
 
 SAMPLE = 5
 """Failing keys that a verdict shows."""
@@ -51,6 +51,11 @@ def counted(
     if not passed:
         summary += f"{' First: ' + shown + '.' if shown else ''} Fix: {fix}"
     return _result(asked, passed=passed, summary=summary, facts={**numbers, **(facts or {})})
+
+
+def told(asked: Asked, summary: str, facts: Mapping[str, Scalar], *, passed: bool) -> CheckResult:
+    """A verdict on a table as a whole."""
+    return _result(asked, passed=passed, summary=summary, facts=facts)
 
 
 def failed(asked: Asked, summary: str, facts: Mapping[str, Scalar] | None = None) -> CheckResult:

@@ -29,7 +29,7 @@ class LakeResource(dg.ConfigurableResource[Project]):
         return LakeResource(root=str(project.root), env=env)
 
     def open(self) -> Project:
-        """The project, without its broken intents; stores and sources connect when they are used. Raises ConfigError."""
+        """The project without its broken intents; stores and sources connect when used. Raises ConfigError."""
         project = _projects.get((self.root, self.env))
         if project is None:
             project = _projects[self.root, self.env] = Project.load_sound(Path(self.root), self.env)[0]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from medallion_assets.intent.check import Check, InSet, NotNull, Range, Regex, Unique
+from medallion_assets.intent.check import Check, References
 from medallion_assets.intent.load import Cdc, CurrentHistory, Full, Incremental, Load
 from medallion_assets.intent.model import Intent
 from medallion_assets.intent.platform import Platform
@@ -12,7 +12,6 @@ from medallion_assets.intent.source import Api, Columnar, Csv, Database, File, F
 __all__ = ["inactive", "unbuilt"]
 
 _SUFFIXES = {".avro": "avro", ".xlsx": "excel", ".xls": "excel", ".xlsb": "excel", ".ods": "excel", ".xml": "xml"}
-_BUILT_RULES = (NotNull, Range, Regex, InSet, Unique)
 
 
 def unbuilt(intent: Intent, source: Source, load: Load, platform: Platform) -> tuple[str, ...]:
@@ -102,10 +101,10 @@ def _silver(silver: Silver, intent: Intent) -> Iterator[str]:
 
 
 def _check(check: Check) -> Iterator[str]:
-    if not isinstance(check, _BUILT_RULES):
-        yield f"check rule `{check.rule}`"
-    if check.where is not None:
-        yield "`where` of a check"
+    if isinstance(check, References) and check.on_failure in ("drop", "quarantine"):
+        yield f"`{check.on_failure}` of check rule `references`, by which a table would depend on another"
+    if isinstance(check, References) and check.at == "bronze":
+        yield "check rule `references` at bronze"
 
 
 def _store_names(intent: Intent, source: Source, load: Load, platform: Platform) -> tuple[str, ...]:

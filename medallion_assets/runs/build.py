@@ -10,13 +10,14 @@ from typing_extensions import assert_never
 
 from medallion_assets.bronze.reader import Verified
 from medallion_assets.checks.rules import moves_rows, violation
-from medallion_assets.errors import CheckError, StorageError
+from medallion_assets.errors import CheckError, ConfigError, StorageError
 from medallion_assets.intent.check import RowRule
 from medallion_assets.intent.load import CurrentHistory
 from medallion_assets.lake.manifest import Head
 from medallion_assets.lake.ports import Engine, Store
 from medallion_assets.lake.results import Held
 from medallion_assets.plan.model import CheckPlan, DatasetPlan, Model, SilverPlan
+from medallion_assets.runs.conditions import conditioned, sql_columns
 from medallion_assets.runs.typed import Typed, read_typed
 from medallion_assets.silver.columns import (
     AFTER,
@@ -141,7 +142,9 @@ def _interval(plan: DatasetPlan, silver: SilverPlan) -> Interval | None:
 
 
 def _looked_at(check: CheckPlan) -> tuple[str, ...]:
-    return tuple(getattr(check.rule, "columns", ()))
+    if check.rule is None:
+        return ()
+    return tuple(dict.fromkeys((*getattr(check.rule, "columns", ()), *sql_columns(check.rule))))
 
 
 def _judged(rows: pl.DataFrame, checks: Sequence[CheckPlan]) -> tuple[pl.DataFrame, dict[str, int]]:
@@ -149,23 +152,29 @@ def _judged(rows: pl.DataFrame, checks: Sequence[CheckPlan]) -> tuple[pl.DataFra
     told = rows.with_columns(pl.lit(value=False).alias(_DROPPED))
     if not checks:
         return told, {}
-    frame = nw.from_native(rows)
-    types = dict(frame.schema)
+    asked = {check.name: check.rule for check in checks if check.rule is not None}
+    ready = conditioned(rows.lazy(), rows.schema, asked)
+    for name, why in ready.wrong.items():
+        raise ConfigError("CHK-004", why, where=f"checks  {name}", fix="correct the condition in the intent.")
+    frame = nw.from_native(ready.frame.collect())
+    types = dict(nw.from_native(rows).schema)
     judged = rows.select((pl.col(FAULT).is_null() & (pl.col(OP) == Op.UPSERT)).alias("j"))["j"]
     counts = {"judged": int(judged.sum())}
     for check in checks:
         if not isinstance(check.rule, RowRule):
             continue
-        broken = frame.select(violation(check.rule, types).alias("b")).to_native()["b"] & judged
+        breaks = violation(check.rule, types, where=ready.where.get(check.name), holds=ready.holds.get(check.name))
+        broken = frame.select(breaks.alias("b")).to_native()["b"] & judged
         counts[f"rule:{check.name}"] = int(broken.sum())
         first = pl.lit(broken) & pl.col(FAULT).is_null() & ~pl.col(_DROPPED)
         if check.rule.on_failure == "drop":
             told = told.with_columns((pl.col(_DROPPED) | first).alias(_DROPPED))
             continue
-        column = _looked_at(check)[0]
+        column = next(iter(_looked_at(check)), None)
+        value = pl.lit(None, pl.String) if column is None else as_text(pl.col(column), rows.schema[column])
         told = told.with_columns(
-            pl.when(first).then(pl.lit(f"{check.name}:{column}")).otherwise(FAULT).alias(FAULT),
-            pl.when(first).then(as_text(pl.col(column), rows.schema[column])).otherwise(VALUE).alias(VALUE),
+            pl.when(first).then(pl.lit(f"{check.name}:{column or ''}")).otherwise(FAULT).alias(FAULT),
+            pl.when(first).then(value).otherwise(VALUE).alias(VALUE),
         )
     return told, counts
 

@@ -4,7 +4,7 @@ What must see all rows of a key at once sees a share of the keys at a time, so m
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -14,12 +14,18 @@ from narwhals.dtypes import DType
 
 from medallion_assets.checks.rules import meaning, violation
 from medallion_assets.checks.tables import ROWS, duplicates, interval_faults
-from medallion_assets.checks.verdict import SAMPLE, Asked, counted, sample, unjudged
-from medallion_assets.intent.check import Check, InSet, NotNull, Range, Regex, RowRule, Unique
+from medallion_assets.checks.verdict import SAMPLE, Asked, counted, failed, sample, unjudged
+from medallion_assets.errors import ConfigError, MedallionError
+from medallion_assets.intent.check import Check, InSet, NotNull, Range, References, Regex, RowRule, Unique
 from medallion_assets.lake.results import CheckResult
+from medallion_assets.runs.conditions import Conditioned, conditioned, sql_columns
 
 __all__ = ["Question", "Share", "Subject", "answer", "intervals", "keys", "rules"]
 
+ABOUT = "about"
+"""Column of a share's counts: how many rows a rule with `where` is about."""
+Tables = Callable[[str], pl.LazyFrame]
+"""Live rows of ``silver/<domain>/<entity>``. Raises MedallionError."""
 _Frame = nw.LazyFrame[pl.LazyFrame]
 _AT_SOURCE = "correct these rows where they come from and load the partition again."
 _IMPOSSIBLE = "the model rules this out: give the table a new `version` to build it afresh, and report what you see."
@@ -66,31 +72,91 @@ class Share:
     """Rows or keys that break the rule, with the columns to show."""
 
 
-def rules(subject: Subject, asked: Sequence[tuple[Asked, Check]]) -> tuple[list[Question], dict[str, CheckResult]]:
-    """Questions for the rules that can be asked; verdicts, by name, for those on a column that is not there.
+def rules(
+    subject: Subject, asked: Sequence[tuple[Asked, Check]], tables: Tables | None = None
+) -> tuple[list[Question], dict[str, CheckResult]]:
+    """Questions for the rules that can be asked; verdicts, by name, for those that cannot: a column or a table that is
+    not there, a condition that is none. ``tables`` gives those that ``references`` names.
 
     Raises ConfigError CHK-001, CHK-002, CHK-003.
     """
     questions: list[Question] = []
     verdicts: dict[str, CheckResult] = {}
-    frame = nw.from_native(subject.frame)
-    present = subject.frame if subject.present is None else frame.filter(subject.present).to_native()
+    schema = subject.frame.collect_schema()
+    ready = conditioned(subject.frame, schema, {question.name: rule for question, rule in asked})
     for question, rule in asked:
-        columns = rule.columns if isinstance(rule, NotNull | Range | Regex | InSet | Unique) else ()
-        absent = next((column for column in columns if column not in subject.types), None)
+        absent = next((column for column in _columns(rule) if column not in subject.types), None)
         if absent is not None:
             verdicts[question.name] = unjudged(question, absent, list(subject.types))
-        elif isinstance(rule, Unique):
-            within = list(dict.fromkeys([*rule.columns, *subject.within]))
-            shares = [_repeated(share, within) for share in _by_keys(subject, within, present)]
-            questions.append(Question(question, _alone(rule.columns), shares))
+        elif question.name in ready.wrong:
+            verdicts[question.name] = failed(question, f"{ready.wrong[question.name]} Fix: correct the check.")
+        elif isinstance(rule, References):
+            try:
+                questions.append(_referring(subject, ready, question, rule, tables))
+            except MedallionError as error:
+                verdicts[question.name] = failed(question, f"{error.problem.what} Fix: {error.problem.fix}")
         else:
-            breaks = violation(rule, subject.types)
-            shown = frame.filter(breaks).select(*dict.fromkeys([*subject.shown, *columns]))
-            share = Share(frame.select(failing=breaks.sum()), shown)
-            threshold = rule.threshold if isinstance(rule, RowRule) else 0.0
-            questions.append(Question(question, meaning(rule), [share], threshold))
+            make = _alone_question if isinstance(rule, Unique) else _row_question
+            questions.append(make(subject, ready, question, rule))
     return questions, verdicts
+
+
+def _columns(rule: Check) -> tuple[str, ...]:
+    return rule.columns if isinstance(rule, NotNull | Range | Regex | InSet | Unique | References) else ()
+
+
+def _row_question(subject: Subject, ready: Conditioned, asked: Asked, rule: Check) -> Question:
+    frame = nw.from_native(ready.frame)
+    where = ready.where.get(asked.name)
+    breaks = violation(rule, subject.types, where=where, holds=ready.holds.get(asked.name))
+    shown = frame.filter(breaks).select(*dict.fromkeys([*subject.shown, *_columns(rule), *sql_columns(rule)]))
+    about = {} if where is None else {ABOUT: nw.col(where).sum()}
+    share = Share(frame.select(failing=breaks.sum(), **about), shown)
+    return Question(asked, meaning(rule), [share], rule.threshold if isinstance(rule, RowRule) else 0.0)
+
+
+def _alone_question(subject: Subject, ready: Conditioned, asked: Asked, rule: Check) -> Question:
+    frame = nw.from_native(ready.frame)
+    some = frame if subject.present is None else frame.filter(subject.present)
+    if asked.name in ready.where:
+        some = some.filter(nw.col(ready.where[asked.name]))
+    within = list(dict.fromkeys([*_columns(rule), *subject.within]))
+    shares = [_repeated(share, within) for share in _by_keys(subject, within, some.to_native())]
+    return Question(asked, _alone(_columns(rule)), shares)
+
+
+def _referring(subject: Subject, ready: Conditioned, asked: Asked, rule: References, tables: Tables | None) -> Question:
+    """Rows without null in the columns for which the other table has no row. Raises MedallionError."""
+    there = rule.to_columns or rule.columns
+    other = _referred(rule, there, tables)
+    types, schema = other.collect_schema(), ready.frame.collect_schema()
+    rows = ready.frame if asked.name not in ready.where else ready.frame.filter(pl.col(ready.where[asked.name]))
+    names = [f"__{number}" for number in range(len(there))]
+    same = [schema[a] == types[b] for a, b in zip(rule.columns, there, strict=True)]
+    keys = other.select(
+        (pl.col(b) if one else pl.col(b).cast(pl.String)).alias(n) for n, b, one in zip(names, there, same, strict=True)
+    )
+    held = rows.filter(pl.all_horizontal(pl.col(c).is_not_null() for c in rule.columns)).with_columns(
+        (pl.col(a) if one else pl.col(a).cast(pl.String)).alias(n)
+        for n, a, one in zip(names, rule.columns, same, strict=True)
+    )
+    broken = nw.from_native(held.join(keys.unique(), on=names, how="anti"))
+    shown = broken.select(*dict.fromkeys([*subject.shown, *rule.columns]))
+    return Question(asked, meaning(rule), [Share(broken.select(failing=nw.len()), shown)], rule.threshold)
+
+
+def _referred(rule: References, columns: Sequence[str], tables: Tables | None) -> pl.LazyFrame:
+    if len(columns) != len(rule.columns):
+        raise ConfigError(
+            "CHK-005", f"{len(rule.columns)} columns refer to {len(columns)}.", where="checks",
+            fix="write as many `to_columns` as `columns`.",
+        )  # fmt: skip
+    other = None if tables is None else tables(rule.to)
+    absent = [] if other is None else [c for c in columns if c not in other.collect_schema()]
+    if other is None or absent:
+        what = f"{rule.to} has no column `{absent[0]}`." if absent else "No other table can be read here."
+        raise ConfigError("CHK-005", what, where="checks", fix="correct `to` and `to_columns`, or use `at: silver`.")
+    return other
 
 
 def keys(subject: Subject, asked: Asked, columns: Sequence[str]) -> Question:
@@ -119,7 +185,12 @@ def answer(subject: Subject, questions: Sequence[Question]) -> dict[str, CheckRe
             if numbers["failing"] and not shown[name]:
                 first = share.broken.head(SAMPLE).to_native().collect(engine="streaming")
                 shown[name] = sample(first.to_dicts(), subject.pii)
-    return {q.asked.name: _verdict(q, subject.rows, facts[q.asked.name], shown[q.asked.name]) for q in questions}
+    return {
+        q.asked.name: _verdict(
+            q, facts[q.asked.name].pop(ABOUT, subject.rows), facts[q.asked.name], shown[q.asked.name]
+        )
+        for q in questions
+    }
 
 
 def _verdict(question: Question, rows: int, facts: Mapping[str, int], shown: str) -> CheckResult:

@@ -4,7 +4,9 @@ Rows are counted by streaming queries; only verdicts and a few failing keys come
 data is bad: a check that cannot be judged has failed and says why.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
 from operator import eq
 
 import narwhals as nw
@@ -23,7 +25,9 @@ from medallion_assets.lake.ports import Store, Table
 from medallion_assets.lake.results import CheckResult, Refined
 from medallion_assets.lake.window import Partition
 from medallion_assets.plan.model import CheckPlan, ColumnPlan, DatasetPlan, SilverPlan
+from medallion_assets.runs.around import Around
 from medallion_assets.runs.judge import Subject, answer, intervals, keys, rules
+from medallion_assets.runs.table_rules import About, is_of_table, judge
 from medallion_assets.silver.columns import BRONZE_PART, CHANGED_AT, FROM, IS_CURRENT, IS_DELETED, LOAD_DATE, RUN_DATE
 from medallion_assets.silver.text import from_text
 from medallion_assets.silver.types import sql_type
@@ -32,9 +36,17 @@ __all__ = ["verify_bronze", "verify_silver"]
 
 
 def verify_bronze(
-    plan: DatasetPlan, partition: Partition, *, store: Store, head: Head | None = None, verified: Verified | None = None
+    plan: DatasetPlan,
+    partition: Partition,
+    *,
+    store: Store,
+    head: Head | None = None,
+    verified: Verified | None = None,
+    around: Around | None = None,
 ) -> tuple[CheckResult, ...]:
     """Verdicts on one partition's live loads, in the order of ``plan.checks``.
+
+    A partition is as fresh as its newest row is at the end of its window.
 
     ``head`` spares reading the log again for each of many partitions, ``verified`` the parts for the next step.
     Where a part is not the one that was committed, no rule is asked about its rows: those checks fail with it.
@@ -58,7 +70,10 @@ def verify_bronze(
     if faults:
         verdicts |= {a.name: failed(a, "not judged: the rows are not those committed; see checksum.") for a, _ in ruled}
     elif ruled:
-        verdicts |= _bronze_rules(plan, list(frames(store, plan.bronze.path, commits, verified)), ruled)
+        loads = list(frames(store, plan.bronze.path, commits, verified))
+        verdicts |= _bronze_rules(
+            plan, loads, ruled, partial(_about_partition, plan, partition, head, around or Around())
+        )
     return tuple(verdicts[check.name] for check in plan.checks)
 
 
@@ -69,7 +84,7 @@ def verify_silver(
     *,
     store: Store,
     table: Table,
-    references: Mapping[str, Table],  # noqa: ARG001 - part of the verb; plans with a rule `references` are refused
+    around: Around | None = None,
 ) -> tuple[CheckResult, ...]:
     """Verdicts on a silver table as ``refined`` left it, in the order of ``silver.checks``; ``store`` is bronze's.
 
@@ -89,8 +104,17 @@ def verify_silver(
         questions.append(keys(subject, asked["unique_keys"], _identity(plan, silver)))
     if "intervals" in asked:
         questions.append(intervals(subject, asked["intervals"], silver.keys))
-    more, verdicts = rules(subject, [(asked[c.name], c.rule) for c in checks if c.rule is not None])
+    around = around or Around()
+    ruled = [(asked[c.name], c.rule) for c in checks if c.rule is not None]
+    more, verdicts = rules(subject, [(a, rule) for a, rule in ruled if not is_of_table(rule)], around.live)
     verdicts |= answer(subject, [*questions, *more])
+    counts = sorted((c.load.window.start, refined.rows_in_by_partition.get(c.load.partition, 0)) for c in live)
+    numbers = list(dict(counts).values())
+    about = About(
+        subject, plan.calendar.timezone, around.now, numbers[-2] if len(numbers) > 1 else None,
+        numbers[-1] if numbers else 0, around.live, around.root,
+    )  # fmt: skip
+    verdicts |= {a.name: judge(a, rule, about) for a, rule in ruled if is_of_table(rule)}
     verdicts["accounting"] = _accounting(silver, refined, asked["accounting"], live, subject.rows)
     verdicts["schema_drift"] = _silver_drift(plan, silver, asked["schema_drift"], schema)
     return tuple(verdicts[check.name] for check in checks)
@@ -126,7 +150,10 @@ def _bronze_drift(plan: DatasetPlan, asked: Asked, commit: Commit, head: Head) -
 
 
 def _bronze_rules(
-    plan: DatasetPlan, loads: Sequence[tuple[Commit, pl.LazyFrame]], ruled: Sequence[tuple[Asked, Check]]
+    plan: DatasetPlan,
+    loads: Sequence[tuple[Commit, pl.LazyFrame]],
+    ruled: Sequence[tuple[Asked, Check]],
+    about: Callable[[Subject], About],
 ) -> dict[str, CheckResult]:
     """Rules use final names; the rows are as the source gave them, text as text.
 
@@ -145,8 +172,20 @@ def _bronze_rules(
         shown=ADDRESS,
         pii=_personal(plan),
     )
-    questions, unanswerable = rules(subject, ruled)
-    return unanswerable | answer(subject, questions)
+    questions, verdicts = rules(subject, [(a, rule) for a, rule in ruled if not is_of_table(rule)])
+    verdicts |= answer(subject, questions)
+    return verdicts | {a.name: judge(a, rule, about(subject)) for a, rule in ruled if is_of_table(rule)}
+
+
+def _about_partition(plan: DatasetPlan, partition: Partition, head: Head, around: Around, subject: Subject) -> About:
+    """What a rule about one partition may look at: also how many rows the one before has."""
+    rows: dict[datetime, int] = {}
+    for commit in head.live:
+        if commit.load.window < partition.window:
+            rows[commit.load.window.start] = rows.get(commit.load.window.start, 0) + commit.load.rows
+    before = rows[max(rows)] if rows else None
+    end = min(partition.window.end, around.now)
+    return About(subject, plan.calendar.timezone, end, before, subject.rows, around.live, around.root)
 
 
 def _as_final(name: str, dtype: pl.DataType, named: ColumnPlan | None, plan: DatasetPlan) -> pl.Expr:

@@ -7,10 +7,7 @@ or batches, pandas frames, or mappings (one row each, or lists of them). Frames 
 text the way a JSON object does: 10.50 as a Decimal stays ``10.50``, a nested value is its JSON.
 """
 
-import importlib
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +22,7 @@ from medallion_assets.lake.manifest import CursorValue, SourceFacts
 from medallion_assets.lake.ports import Batch, Request
 from medallion_assets.sources.files.json_rows import Element, Rows
 from medallion_assets.sources.filled import Filled
+from medallion_assets.sources.functions import NoFunction, function_named, importable, said
 
 if TYPE_CHECKING:
     import polars as pl
@@ -64,8 +62,7 @@ class PythonSource:
 
     def read(self, request: Request) -> "PythonReading":
         """Raises ConfigError SRC-114 when there is no such function."""
-        with _importable(self.root):
-            function = self._function()
+        function = self._function()
         bounds = request.bounds
         fill = Filled(request.partition, self.timezone, self.resolve, bounds)
         arguments = {name: fill.json(value) for name, value in self.spec.args.items()}
@@ -81,14 +78,10 @@ class PythonSource:
         return PythonReading(self, lambda: function(window, **arguments))
 
     def _function(self) -> Callable[..., object]:
-        module, _, name = self.spec.function.partition(":")
         try:
-            found: object = getattr(importlib.import_module(module), name, None)
-        except Exception as error:  # noqa: BLE001 - whatever a module does when it is imported
-            raise self._unusable(f"{module} cannot be imported: {_said(error)}") from None
-        if not callable(found):
-            raise self._unusable(f"{module} has no function {name}.")
-        return found
+            return function_named(self.spec.function, self.root)
+        except NoFunction as error:
+            raise self._unusable(str(error)) from None
 
     def _unusable(self, why: str) -> ConfigError:
         return ConfigError(
@@ -118,7 +111,7 @@ class PythonReading:
             close()
 
     def __iter__(self) -> Iterator[Batch]:
-        with _importable(self._source.root):
+        with importable(self._source.root):
             self._given = self._items()
             for batch in self._batches(self._given):
                 self._count += batch.rows.height
@@ -137,7 +130,7 @@ class PythonReading:
             raise
         except Exception as error:
             raise ExtractionError(
-                "SRC-115", f"The function failed: {_said(error)}", where=f"{self._where}{_line(error)}",
+                "SRC-115", f"The function failed: {said(error)}", where=f"{self._where}{_line(error)}",
                 fix="Mend the function, and run again: nothing of this read was kept.",
             ) from error  # fmt: skip
 
@@ -161,7 +154,7 @@ class PythonReading:
         try:
             return msgspec.json.encode(row)
         except Exception as error:
-            raise self._no_rows(f"Row {ordinal:,} cannot be written as JSON: {_said(error)}") from error
+            raise self._no_rows(f"Row {ordinal:,} cannot be written as JSON: {said(error)}") from error
 
     def _frame(self, item: object, ordinal: int) -> "pl.DataFrame":
         import polars as pl
@@ -170,7 +163,7 @@ class PythonReading:
             found = item.collect() if isinstance(item, pl.LazyFrame) else item
             frame = found if isinstance(found, pl.DataFrame) else _arrow(found)
         except Exception as error:
-            raise self._no_rows(f"Item {ordinal:,} cannot be read as a frame: {_said(error)}") from error
+            raise self._no_rows(f"Item {ordinal:,} cannot be read as a frame: {said(error)}") from error
         if frame is None:
             raise self._no_rows(f"Item {ordinal:,} is {_article(item)}, which holds no rows.")
         return frame
@@ -212,23 +205,6 @@ def _arrow(item: Any) -> "pl.DataFrame | None":
     import polars as pl
 
     return pl.DataFrame(item) if hasattr(item, "__arrow_c_stream__") or hasattr(item, "__arrow_c_array__") else None
-
-
-@contextmanager
-def _importable(root: Path) -> Iterator[None]:
-    """The project's folder is searched first meanwhile, for modules that the function itself imports when called."""
-    path = str(root)
-    sys.path.insert(0, path)
-    try:
-        yield
-    finally:
-        if path in sys.path:
-            sys.path.remove(path)
-
-
-def _said(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _line(error: BaseException) -> str:

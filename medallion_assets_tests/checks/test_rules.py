@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from medallion_assets.checks.rules import bound, meaning, moves_rows, violation
 from medallion_assets.errors import ConfigError
-from medallion_assets.intent.check import Check, Expression, InSet, NotNull, Range, Regex
+from medallion_assets.intent.check import Check, Expression, InSet, NotNull, Range, Regex, RowCount
 
 
 def broken(rule: Check, values: pl.Series, *, typed: bool) -> list[bool]:
@@ -121,23 +121,18 @@ def test_a_limit_is_a_number_a_date_or_a_timestamp() -> None:
     assert "neither a number nor a date or timestamp" in str(raised.value)
 
 
-def test_rules_that_are_not_built_and_a_where_say_so() -> None:
-    expression = Expression(rule="expression", expression="a > 0")
-    filtered = NotNull(rule="not_null", columns=("a",), where="b = 1")
-    for rule, named in ((expression, "rule expression"), (filtered, "`where` of rule not_null")):
-        with pytest.raises(ConfigError) as raised:
-            violation(rule)
-        assert raised.value.code == "CHK-002"
-        assert named in str(raised.value)
+def test_an_expression_and_a_where_are_columns_beside_the_row() -> None:
+    frame = nw.from_native(pl.LazyFrame({"a": [None, None, 1], "w": [True, None, True], "h": [False, None, True]}))
+    filtered = violation(NotNull(rule="not_null", columns=("a",), where="b = 1"), where="w")
+    met = violation(Expression(rule="expression", expression="a > 0"), holds="h")
+    rows = frame.select(filtered.alias("filtered"), met.alias("met")).to_native().collect()
+    assert rows.to_dict(as_series=False) == {"filtered": [True, False, False], "met": [True, False, False]}
 
 
-@pytest.mark.parametrize(
-    ("values", "limit"), [(pl.Series([date(2024, 1, 1)]), 5), (pl.Series([5]), "2024-01-01"), (pl.Series([True]), 5)]
-)
-def test_a_limit_of_another_kind_than_its_column_is_refused(values: pl.Series, limit: int | str) -> None:
+def test_a_rule_about_the_table_is_none_about_rows() -> None:
     with pytest.raises(ConfigError) as raised:
-        broken(of(limit), values, typed=True)
-    assert raised.value.code == "CHK-003"
+        violation(RowCount(rule="row_count", min=1))
+    assert raised.value.code == "CHK-002"
 
 
 def test_what_a_rule_means_and_whether_it_moves_rows() -> None:

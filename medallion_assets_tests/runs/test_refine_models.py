@@ -33,7 +33,7 @@ def rows(columns: str, *lines: str) -> pl.DataFrame:
 def verdicts(lake: Lake, tables: Tables) -> dict[str, bool]:  # noqa: F811
     silver = lake.plan.silvers[0]
     done = tables.refine(lake)
-    found = verify_silver(lake.plan, silver, done, store=lake.store, table=tables.open(), references={})
+    found = verify_silver(lake.plan, silver, done, store=lake.store, table=tables.open())
     return {check.name: check.passed for check in found}
 
 

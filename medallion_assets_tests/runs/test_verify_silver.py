@@ -39,7 +39,7 @@ def lake_of(root: Path, more: str = "", silver: str = "{model: scd_type_2, keys:
 
 def verdicts(lake: Lake, done: Refined, rows: pl.DataFrame) -> dict[str, CheckResult]:
     silver = lake.plan.silvers[0]
-    found = verify_silver(lake.plan, silver, done, store=lake.store, table=MemoryTable(rows), references={})
+    found = verify_silver(lake.plan, silver, done, store=lake.store, table=MemoryTable(rows))
     moved = {v.name for v in done.checks}
     assert [v.name for v in found] == [check.name for check in silver.checks if check.name not in moved]
     assert {(v.at, v.partition) for v in found} == {("silver", None)}
