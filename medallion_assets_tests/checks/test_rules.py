@@ -135,6 +135,15 @@ def test_a_rule_about_the_table_is_none_about_rows() -> None:
     assert raised.value.code == "CHK-002"
 
 
+@pytest.mark.parametrize(
+    ("values", "limit"), [(pl.Series([date(2024, 1, 1)]), 5), (pl.Series([5]), "2024-01-01"), (pl.Series([True]), 5)]
+)
+def test_a_limit_of_another_kind_than_its_column_is_refused(values: pl.Series, limit: int | str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        broken(of(limit), values, typed=True)
+    assert raised.value.code == "CHK-003"
+
+
 def test_what_a_rule_means_and_whether_it_moves_rows() -> None:
     assert meaning(NotNull(rule="not_null", columns=("a",))) == "a is not null"
     assert meaning(of(0, 9)) == "a is at least 0 and at most 9"
