@@ -109,6 +109,7 @@ CODES: dict[str, str] = {
     "SRC-021": "Column with two types",
     "SRC-022": "Format not known",
     "SRC-023": "Type that bronze cannot hold",
+    "SRC-024": "Archive that cannot be used",
     "SRC-050": "Address that may not be asked",
     "SRC-051": "No answer",
     "SRC-052": "Answer that refuses",

@@ -181,14 +181,15 @@ class Project:
         """
         if not isinstance(plan.source, File) or not plan.as_of:
             return tuple(partitions)
-        from medallion_assets.sources.files.find import Pattern, find
+        from medallion_assets.sources.files.local import LocalFiles
+        from medallion_assets.sources.files.pattern import Pattern
 
-        zone, found = plan.calendar.timezone, []
+        zone, found, place = plan.calendar.timezone, [], LocalFiles(self.root)
         absent: ExtractionError | None = None
         for partition in partitions:
-            patterns = tuple(Pattern.of(p, partition, zone, self._resolver.text) for p in plan.source.path)
+            patterns = [Pattern.of(p, partition, zone, self._resolver.text) for p in plan.source.path]
             try:
-                find(patterns, self.root)
+                place.find(patterns)
             except ExtractionError as error:
                 if error.code != "SRC-002":
                     raise

@@ -59,12 +59,8 @@ def _file(source: File) -> Iterator[str]:
             pass
         case other:
             yield f"file format `{other.type}`"
-    if source.compression in ("bz2", "zip") or any(p.lower().endswith((".bz2", ".zip")) for p in source.path):
-        yield "a bz2 or zip file"
     if source.store is not None:
         yield "a file source with a `store`"
-    if source.member is not None:
-        yield "`source.member`"
 
 
 def _suffix(path: str) -> str:

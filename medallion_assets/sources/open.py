@@ -12,6 +12,7 @@ from medallion_assets.intent.source import Database, File, Python
 from medallion_assets.lake.ports import Source
 from medallion_assets.plan.model import DatasetPlan
 from medallion_assets.sources.files.formats import check_format
+from medallion_assets.sources.files.local import LocalFiles
 from medallion_assets.sources.files.source import FileSource
 
 __all__ = ["Surroundings", "open_source"]
@@ -55,10 +56,10 @@ def open_source(plan: DatasetPlan, around: Surroundings) -> Source:
 def _files(plan: DatasetPlan, spec: File, around: Surroundings) -> Source:
     if spec.store is not None:
         raise _unbuilt(plan, "A file source with a `store`", "Keep the files below the project, and remove `store`.")
-    if spec.compression in ("bz2", "zip") or spec.member is not None:
-        raise _unbuilt(plan, "A bz2 or zip file", "Use gzip or zstd.")
     check_format(spec.format, f"{plan.file}:{plan.line}")
-    return FileSource(spec, around.root, plan.calendar.timezone, plan.bronze.pattern == "full", around.resolve)
+    return FileSource(
+        spec, LocalFiles(around.root), plan.calendar.timezone, plan.bronze.pattern == "full", around.resolve
+    )
 
 
 def _api(plan: DatasetPlan, spec: Api, around: Surroundings) -> Source:

@@ -13,6 +13,7 @@ from medallion_assets.lake.manifest import FileFact
 from medallion_assets.lake.ports import Batch, Refused, Request
 from medallion_assets.lake.window import Partition, Window
 from medallion_assets.sources.files.csv import BLOCK_BYTES, read_csv
+from medallion_assets.sources.files.local import LocalFiles
 from medallion_assets.sources.files.source import FileSource
 
 
@@ -50,12 +51,15 @@ def read(
     whole: bool = True,
     ledger: Mapping[str, tuple[str, FileFact]] | None = None,
     compression: str = "auto",
+    member: str | None = None,
     values: Mapping[str, str] | None = None,
     **form: object,
 ) -> Got:
-    spec = {"type": "file", "path": path, "compression": compression} | ({"format": form} if form else {})
+    spec = {"type": "file", "path": path, "compression": compression, "member": member} | (
+        {"format": form} if form else {}
+    )
     known = values or {}
-    source = FileSource(File.model_validate(spec), root, "UTC", whole, lambda reference: known[reference])
+    source = FileSource(File.model_validate(spec), LocalFiles(root), "UTC", whole, lambda reference: known[reference])
     with source.read(Request(day(partition), ledger=ledger or {})) as reading:
         batches = list(reading)
         return gathered(batches, reading.facts.files)

@@ -1,5 +1,8 @@
 """Parquet keeps its types; a broken file is an error, whatever broke."""
 
+import bz2
+import gzip
+import zipfile
 from datetime import datetime, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -8,9 +11,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
+import zstandard
 from polars.testing import assert_frame_equal
 
-from medallion_assets.errors import ConfigError, ExtractionError
+from medallion_assets.errors import ExtractionError
 from medallion_assets_tests.sources.reading import read
 
 
@@ -84,10 +88,22 @@ def test_files_whose_columns_differ_in_type(tmp_path: Path) -> None:
     assert "Int64 in 1.parquet and String in 2.parquet" in str(caught.value)
 
 
-def test_inside_gzip_is_not_built(tmp_path: Path) -> None:
-    import gzip
-
-    (tmp_path / "a.parquet.gz").write_bytes(gzip.compress(b"PAR1 and so on"))
-    with pytest.raises(ConfigError) as caught:
-        read(tmp_path, "a.parquet.gz")
-    assert caught.value.code == "SRC-001"
+@pytest.mark.parametrize("name", ["a.parquet.gz", "a.parquet.zst", "a.parquet.bz2", "a.parquet.zip"])
+def test_inside_another_file(tmp_path: Path, name: str) -> None:
+    frame().write_parquet(tmp_path / "a.parquet")
+    data = (tmp_path / "a.parquet").read_bytes()
+    match name.rpartition(".")[2]:
+        case "gz":
+            data = gzip.compress(data)
+        case "zst":
+            data = zstandard.compress(data)
+        case "bz2":
+            data = bz2.compress(data)
+        case _:
+            with zipfile.ZipFile(tmp_path / "zip", "w") as archive:
+                archive.writestr("inner.parquet", data)
+            data = (tmp_path / "zip").read_bytes()
+    (tmp_path / name).write_bytes(data)
+    got = read(tmp_path, name)
+    assert_frame_equal(got.rows, frame())
+    assert [(fact.path, fact.bytes, fact.rows) for fact in got.files] == [(name, len(data), 120_000)]

@@ -168,8 +168,6 @@ def test_the_source_of_a_plan(tmp_path: Path) -> None:
         ("{type: file, path: a.avro, format: avro}", "File format `avro`"),
         ("{type: file, path: a.xlsx, format: excel}", "File format `excel`"),
         ("{type: file, store: lake, path: a.csv}", "`store`"),
-        ("{type: file, path: a.csv, compression: bz2}", "bz2"),
-        ("{type: file, path: a.zip, member: '*.csv'}", "zip"),
     ],
 )
 def test_what_is_not_built_is_named(tmp_path: Path, source: str, said: str) -> None:

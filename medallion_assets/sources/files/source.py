@@ -1,9 +1,8 @@
 """The file source: the files of a partition, one after another, by name."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import final
 
 from medallion_assets.errors import ExtractionError
@@ -11,19 +10,20 @@ from medallion_assets.intent.source import File
 from medallion_assets.lake.manifest import FileFact, SourceFacts
 from medallion_assets.lake.ports import Batch, Request
 from medallion_assets.lake.window import Partition
-from medallion_assets.sources.files.find import Found, Pattern, find
 from medallion_assets.sources.files.formats import batches
-from medallion_assets.sources.files.stored import StoredFile, hash_of, iso
+from medallion_assets.sources.files.pattern import Pattern
+from medallion_assets.sources.files.place import Found, Place
+from medallion_assets.sources.files.stored import Content, StoredFile, hash_of
 
 __all__ = ["FileReading", "FileSource"]
 
 
 @dataclass(frozen=True, slots=True)
 class FileSource:
-    """Files below ``root``. ``whole``: a match is the state now (load full), and no ledger says what is new."""
+    """Files of a place. ``whole``: a match is the state now (load full), and no ledger says what is new."""
 
     spec: File
-    root: Path
+    place: Place
     timezone: str
     whole: bool
     resolve: Callable[[str], str]
@@ -35,17 +35,17 @@ class FileSource:
         SRC-018 for a file that another partition holds and that is another one now.
         """
         patterns = [Pattern.of(path, request.partition, self.timezone, self.resolve) for path in self.spec.path]
-        own = find(tuple(p for p in patterns if p.windowed or self.whole), self.root)
-        shared = find(tuple(p for p in patterns if not (p.windowed or self.whole)), self.root)
+        own = self.place.find([p for p in patterns if p.windowed or self.whole])
+        shared = self.place.find([p for p in patterns if not (p.windowed or self.whole)])
         new = (file for file in shared if self._is_new(file, request))
-        files = {file.path: file for file in (*own, *new)}
-        return FileReading(tuple(files[path] for path in sorted(files)), self.spec, changes=not self.whole)
+        files = {file.where: file for file in (*own, *new)}
+        return FileReading(tuple(files[where] for where in sorted(files)), self)
 
     def listed(self, partition: Partition) -> list[tuple[str, int, str]]:
         """Name, bytes and version of every file that matches for a partition; none when a pattern matches nothing."""
         patterns = [Pattern.of(path, partition, self.timezone, self.resolve) for path in self.spec.path]
         try:
-            return [(file.name, file.bytes, iso(file.modified_ns)) for file in find(tuple(patterns), self.root)]
+            return [(file.name, file.bytes, file.version) for file in self.place.find(patterns)]
         except ExtractionError as error:
             if error.code != "SRC-002":
                 raise
@@ -57,12 +57,12 @@ class FileSource:
             return True
         partition, fact = held
         same_bytes = file.bytes == fact.bytes
-        if same_bytes and (iso(file.modified_ns) == fact.modified or hash_of(file) == fact.hash):
+        if same_bytes and (file.version == fact.modified or hash_of(self.place, file) == fact.hash):
             return False
         raise ExtractionError(
             "SRC-018",
             f"{file.name} belongs to partition {partition}, and has other bytes now.",
-            where=str(file.path),
+            where=file.where,
             fix=f"Load {partition} again to take the new content, or deliver new rows in new files.",
         )
 
@@ -71,8 +71,8 @@ class FileSource:
 class FileReading:
     """One read of some files. ``facts`` is complete after the last batch."""
 
-    def __init__(self, found: tuple[Found, ...], spec: File, *, changes: bool) -> None:
-        self._found, self._spec, self._changes = found, spec, changes
+    def __init__(self, found: tuple[Found, ...], source: FileSource) -> None:
+        self._found, self._source = found, source
         self._open = ExitStack()
         self._facts: list[FileFact] = []
         self._types: dict[str, tuple[str, str]] = {}
@@ -84,16 +84,21 @@ class FileReading:
         self._open.close()
 
     def __iter__(self) -> Iterator[Batch]:
+        return self._open.enter_context(closing(self._read()))  # its threads and files end with this reading
+
+    def _read(self) -> Generator[Batch, None, None]:
+        place, spec = self._source.place, self._source.spec
         for found in self._found:
-            stored = self._open.enter_context(StoredFile(found, self._spec.compression))
             rows = 0
-            read = closing(batches(stored, self._spec.format, changes=self._changes))
-            for batch in self._open.enter_context(read):  # on the way out it ends before its file is closed
-                self._check_types(batch, found)
-                rows += batch.rows.height
-                yield batch
-            self._facts.append(stored.fact(rows))
-            self._open.close()
+            with StoredFile(place, found, spec.compression, spec.member) as stored:
+                with closing(stored.contents()) as contents:
+                    for content in contents:
+                        with closing(batches(content, spec.format, changes=not self._source.whole)) as read:
+                            for batch in read:
+                                self._check_types(batch, content)
+                                rows += batch.rows.height
+                                yield batch
+                self._facts.append(stored.fact(rows))
 
     @property
     def facts(self) -> SourceFacts:
@@ -104,13 +109,13 @@ class FileReading:
         """Files are told apart by the ledger."""
         return
 
-    def _check_types(self, batch: Batch, found: Found) -> None:
+    def _check_types(self, batch: Batch, content: Content) -> None:
         for name, dtype in batch.rows.schema.items():
-            first, file = self._types.setdefault(name, (str(dtype), found.name))
+            first, file = self._types.setdefault(name, (str(dtype), content.name))
             if first != str(dtype):
                 raise ExtractionError(
                     "SRC-021",
-                    f"The column {name} is {first} in {file} and {dtype} in {found.name}.",
-                    where=str(found.path),
+                    f"The column {name} is {first} in {file} and {dtype} in {content.name}.",
+                    where=content.where,
                     fix="Write both files with the same type, or load them as two datasets.",
                 )

@@ -5,7 +5,6 @@ UTF-8 itself is passed on unread: the formats find bad bytes and can say in whic
 
 import codecs
 import io
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medallion_assets.errors import ConfigError, ExtractionError
@@ -19,7 +18,7 @@ _CHUNK = 1 << 18
 _OTHER_MARKS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
-def as_utf8(stream: io.BufferedReader, encoding: str, path: Path) -> io.BufferedReader:
+def as_utf8(stream: io.BufferedReader, encoding: str, where: str) -> io.BufferedReader:
     """``stream`` in UTF-8 without a mark.
 
     Raises ConfigError SRC-011 for an unknown encoding, ExtractionError SRC-011
@@ -31,18 +30,18 @@ def as_utf8(stream: io.BufferedReader, encoding: str, path: Path) -> io.Buffered
         raise ConfigError(
             "SRC-011",
             f"'{encoding}' is not an encoding that Python knows.",
-            where=str(path),
+            where=where,
             fix="Set source.format.encoding to utf-8, utf-16, latin-1, cp1252, …",
         ) from None
     if name not in ("utf-8", "utf-8-sig"):
-        return io.BufferedReader(_Transcoded(stream, name, path), _CHUNK)
+        return io.BufferedReader(_Transcoded(stream, name, where), _CHUNK)
     start = stream.peek(4)[:4]
     for mark, other in _OTHER_MARKS:
         if start.startswith(mark):
             raise ExtractionError(
                 "SRC-011",
                 f"The file begins with the mark of {other.upper()}, and {encoding} is expected.",
-                where=f"{path}:1",
+                where=f"{where}:1",
                 fix=f"Set source.format.encoding to {other}.",
             )
     if start.startswith(codecs.BOM_UTF8):
@@ -51,9 +50,9 @@ def as_utf8(stream: io.BufferedReader, encoding: str, path: Path) -> io.Buffered
 
 
 class _Transcoded(io.RawIOBase):
-    def __init__(self, stream: io.BufferedReader, encoding: str, path: Path) -> None:
+    def __init__(self, stream: io.BufferedReader, encoding: str, where: str) -> None:
         super().__init__()
-        self._stream, self._encoding, self._path = stream, encoding, path
+        self._stream, self._encoding, self._where = stream, encoding, where
         self._decoder = codecs.getincrementaldecoder(encoding)("strict")
         self._line = 1
         self._first = True
@@ -94,6 +93,6 @@ class _Transcoded(io.RawIOBase):
         return ExtractionError(
             "SRC-011",
             f"This is not {self._encoding}: {what}.",
-            where=f"{self._path}:{line}",
+            where=f"{self._where}:{line}",
             fix="Set source.format.encoding to the encoding of the file.",
         )
