@@ -199,6 +199,7 @@ CODES: dict[str, str] = {
     "CHK-012": "Contract broken",
     "CHK-013": "Tie between different rows",
     "CHK-015": "Reserved column name",
+    "CHK-016": "Table that is not its rebuild",
     # the command line
     "CLI-001": "No project",
     "CLI-002": "No such name",

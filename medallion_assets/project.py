@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from medallion_assets.errors import ConfigError, ExtractionError, InvalidProject, MedallionError, Problem
 from medallion_assets.intent.parse import parse_platform, parse_project
 from medallion_assets.intent.platform import Platform
-from medallion_assets.intent.source import File
+from medallion_assets.intent.source import Bronze, File
 from medallion_assets.lake.ports import Clock, Progress, Source, Store, Table
 from medallion_assets.lake.window import Partition
 from medallion_assets.plan.calendar import partition_at, partition_of, partitions_between
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from medallion_assets.lake.results import CheckResult, Ingested, Refined
     from medallion_assets.runs.around import Around
     from medallion_assets.runs.due import Arrival
+    from medallion_assets.runs.proof import Proof
 
 __all__ = ["Project", "SystemClock"]
 
@@ -338,8 +339,13 @@ class Project:
 
         return verify_bronze(plan, partition, store=self.store(plan.bronze.store), head=head, around=self._around())
 
-    def refine(self, plan: DatasetPlan, silver: SilverPlan, *, progress: Progress | None = None) -> "Refined":
-        """Bring one silver table up to bronze's head. Raises ConfigError PLN-008, StorageError, CheckError."""
+    def refine(
+        self, plan: DatasetPlan, silver: SilverPlan, *, progress: Progress | None = None, afresh: bool = False
+    ) -> "Refined":
+        """Bring one silver table up to bronze's head; ``afresh``: also when it says that it is.
+
+        Raises ConfigError PLN-008, StorageError, CheckError.
+        """
         self.refuse_unbuilt(plan)
         from medallion_assets.engines.polars import PolarsEngine
         from medallion_assets.runs.refine import refine
@@ -353,7 +359,31 @@ class Project:
                 engine=PolarsEngine(),
                 quarantine_store=self.store(silver.store),
                 progress=progress,
+                afresh=afresh,
             )
+
+    def prove(self, plan: DatasetPlan, silver: SilverPlan) -> "Proof":
+        """Whether a table is its rebuild; writes nothing. Raises ConfigError PLN-008, StorageError, CheckError."""
+        self.refuse_unbuilt(plan)
+        from medallion_assets.engines.polars import PolarsEngine
+        from medallion_assets.runs.proof import prove
+
+        with self._scrubbed():
+            return prove(
+                plan, silver, store=self.store(plan.bronze.store), table=self.table(silver), engine=PolarsEngine()
+            )
+
+    def quarantined(self, plan: DatasetPlan) -> "Iterator[tuple[str, pl.DataFrame]]":
+        """Rows not used, by place: bronze of a dataset with one of its own, then its tables. Raises StorageError."""
+        from medallion_assets.runs.quarantine import bronze_quarantine, silver_quarantine
+
+        if not isinstance(plan.source, Bronze):
+            yield (
+                f"bronze/{plan.dataset.system}/{plan.dataset.table}",
+                bronze_quarantine(self.head(plan), self.store(plan.bronze.store), plan.bronze.path),
+            )
+        for silver in plan.silvers:
+            yield str(silver.entity), silver_quarantine(self.table(silver).state(), self.store(silver.store))
 
     def verify_silver(self, plan: DatasetPlan, silver: SilverPlan, refined: "Refined") -> "tuple[CheckResult, ...]":
         """The verdict of each check of the table on what ``refined`` left, but for those that it gave itself."""

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from medallion_assets.cli import upkeep
+from medallion_assets.cli import silver, upkeep
 from medallion_assets.cli.options import (
     AsJson,
     Debug,
@@ -270,8 +270,9 @@ def schema(
         print("For an editor, first line of an intent: # yaml-language-server: $schema=../schemas/intent.schema.json")
 
 
-for upkeep_command in (upkeep.doctor, upkeep.verify, upkeep.repair, upkeep.gc):
-    app.command()(upkeep_command)
+for further in (upkeep.doctor, upkeep.verify, upkeep.repair, upkeep.gc, silver.rebuild):
+    app.command()(further)
+app.add_typer(silver.quarantine)
 
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 """click's, or the copy of it inside newer versions of typer, which has no public name."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medallion_assets.cli.options import AsJson, Debug, Env, Names, Root, command, document, options_of
-from medallion_assets.errors import ConfigError, Corrupt, StorageError
+from medallion_assets.cli.silver import proofs_json, proofs_of, prove_text
+from medallion_assets.errors import CheckError, ConfigError, Corrupt, StorageError
 
 if TYPE_CHECKING:
     from medallion_assets.bronze.audit import Audit
@@ -77,6 +78,9 @@ def verify(
     context: typer.Context,
     intents: Names = None,
     *,
+    silver: Annotated[
+        bool, typer.Option("--silver", help="Whether each silver table is what a rebuild from bronze would give.")
+    ] = False,
     project: Root = None,
     env: Env = None,
     as_json: AsJson = False,
@@ -85,6 +89,13 @@ def verify(
     """Read every byte of every committed part and the whole commit log, and say what is not as it was written."""
     options = options_of(context, project, env, as_json, debug)
     loaded = options.load()
+    if silver:
+        proofs = proofs_of(loaded, intents)
+        if options.as_json:
+            document(proofs_json(proofs))
+        else:
+            print(prove_text(proofs))
+        raise typer.Exit(0 if all(proof.holds for proof in proofs.values()) else CheckError.exit_code)
     from medallion_assets.cli.progress import Reporter
 
     found: dict[str, Audit | Corrupt] = {}

@@ -209,8 +209,13 @@ class Table(Protocol):
         ...
 
     def scan(self, version: int | None = None) -> "pl.LazyFrame": ...
-    def replace(self, rows: "pl.DataFrame", state: TableState, *, partition_by: Sequence[str] = ()) -> int:
-        """One commit: these rows and this state. Returns the new version; Conflict when another run was first."""
+    def replace(
+        self, rows: "pl.DataFrame", state: TableState, *, partition_by: Sequence[str] = (), again: bool = False
+    ) -> int:
+        """One commit: these rows and this state. Returns the new version; Conflict when another run was first.
+
+        ``again``: the table says that it is at this state, and is not.
+        """
         ...
 
     def advance(self, state: TableState) -> int:

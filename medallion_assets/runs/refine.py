@@ -41,6 +41,7 @@ class _Run:
     quarantine_store: Store
     verified: Verified | None
     progress: Progress | None
+    afresh: bool
 
     @property
     def intent(self) -> str:
@@ -53,16 +54,18 @@ class _Run:
 
 def refine(
     plan: DatasetPlan, silver: SilverPlan, *, store: Store, table: Table, engine: Engine, quarantine_store: Store,
-    progress: Progress | None = None, verified: Verified | None = None,
+    progress: Progress | None = None, verified: Verified | None = None, afresh: bool = False,
 ) -> Refined:  # fmt: skip
     """Bring the table to the head of the dataset's log and say what became of every row.
+
+    ``afresh``: compute it also when its state says that it is there already.
 
     ``store`` holds bronze, ``quarantine_store`` the silver folder. Raises Corrupt (BRZ-…), StorageError SLV-001,
     SLV-003 to SLV-012, Conflict SLV-002 after several lost races, CheckError CHK-010 to CHK-013; then nothing is
     written.
     """
     started = time.perf_counter()
-    run = _Run(plan, silver, store, table, engine, quarantine_store, verified, progress)
+    run = _Run(plan, silver, store, table, engine, quarantine_store, verified, progress, afresh)
     for left in reversed(range(_TRIES)):
         try:
             return replace(_once(run), seconds=time.perf_counter() - started)
@@ -78,7 +81,8 @@ def _once(run: _Run) -> Refined:
     head = log.head()
     state = run.table.state()
     _require_same_log(run, log, head, state)
-    if state is not None and state.bronze_n == head.n and state.intent == run.intent:
+    up_to_date = state is not None and state.bronze_n == head.n and state.intent == run.intent
+    if state is not None and up_to_date and not run.afresh:
         return _refined(run, head, state, written=False, changed=0)
     if head.n == 0:
         raise StorageError(
@@ -98,10 +102,10 @@ def _once(run: _Run) -> Refined:
         held=built.held,
     )
     changed, same = (built.rows.height, False) if run.table.version is None else _compare(run.table, built.rows)
-    if same:
+    if same and not up_to_date:
         run.table.advance(after)
-    else:
-        run.table.replace(built.rows, after, partition_by=built.partition_by)
+    elif not same:
+        run.table.replace(built.rows, after, partition_by=built.partition_by, again=up_to_date)
     return _refined(run, head, after, written=not same, changed=changed)
 
 

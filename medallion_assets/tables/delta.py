@@ -102,11 +102,13 @@ class DeltaTable:
             return pl.LazyFrame(schema=schema)
         return pl.concat(slices).select(*schema)
 
-    def replace(self, rows: pl.DataFrame, state: TableState, *, partition_by: Sequence[str] = ()) -> int:
+    def replace(
+        self, rows: pl.DataFrame, state: TableState, *, partition_by: Sequence[str] = (), again: bool = False
+    ) -> int:
         from deltalake import write_deltalake
 
         data = rows.select(_storable(name, dtype) for name, dtype in rows.schema.items())
-        self._refuse_older(state)
+        self._refuse_older(state, again=again)
         properties = self._properties(state)
         keys = list(partition_by) or None
         if self._table is None:
@@ -142,12 +144,12 @@ class DeltaTable:
         _flush(self._url, self._table, before or set())
         return self._table.version()
 
-    def _refuse_older(self, state: TableState) -> None:
+    def _refuse_older(self, state: TableState, *, again: bool = False) -> None:
         absorbed, own = self.absorbed, self.state()
         if absorbed is None:
             return
         same = own is not None and own.bronze_n == absorbed and own.intent == state.intent
-        if state.bronze_n < absorbed or (same and state.bronze_n == absorbed):
+        if state.bronze_n < absorbed or (same and not again and state.bronze_n == absorbed):
             raise StorageError(
                 "SLV-003",
                 f"The table has absorbed bronze commit {absorbed}; a run up to {state.bronze_n} is too late.",

@@ -104,7 +104,9 @@ class MemoryTable:
     def reload(self) -> None:
         """Nothing changes."""
 
-    def replace(self, rows: pl.DataFrame, state: TableState, *, partition_by: Sequence[str] = ()) -> int:
+    def replace(
+        self, rows: pl.DataFrame, state: TableState, *, partition_by: Sequence[str] = (), again: bool = False
+    ) -> int:
         raise NotImplementedError
 
     def advance(self, state: TableState) -> int:
@@ -165,7 +167,9 @@ class ScriptedProject(Project):
     ) -> tuple[CheckResult, ...]:
         return self._verdicts(plan.checks, partition.key)
 
-    def refine(self, plan: DatasetPlan, silver: SilverPlan, *, progress: Progress | None = None) -> Refined:
+    def refine(
+        self, plan: DatasetPlan, silver: SilverPlan, *, progress: Progress | None = None, afresh: bool = False
+    ) -> Refined:
         if self.script.refine_raises:
             raise self.script.refine_raises.pop(0)
         self.script.refined.append(str(silver.entity))

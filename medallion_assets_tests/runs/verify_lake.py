@@ -116,7 +116,9 @@ class MemoryTable:
     def scan(self, version: int | None = None) -> pl.LazyFrame:
         return self.rows.lazy()
 
-    def replace(self, rows: pl.DataFrame, state: TableState, *, partition_by: Sequence[str] = ()) -> int:
+    def replace(
+        self, rows: pl.DataFrame, state: TableState, *, partition_by: Sequence[str] = (), again: bool = False
+    ) -> int:
         raise AssertionError("verify writes nothing")
 
     def advance(self, state: TableState) -> int:
