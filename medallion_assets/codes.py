@@ -176,6 +176,7 @@ CODES: dict[str, str] = {
     "BRZ-014": "Load too slow",
     "BRZ-020": "Too many refused rows to hold",
     "BRZ-040": "Another run went on meanwhile",
+    "BRZ-041": "Commit that is not live",
     # silver and tables
     "SLV-001": "Column missing",
     "SLV-002": "Another run was first",

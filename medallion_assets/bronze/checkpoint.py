@@ -14,7 +14,7 @@ from hashlib import sha256
 import msgspec
 
 from medallion_assets.bronze.decide import ZERO
-from medallion_assets.lake.manifest import Commit
+from medallion_assets.lake.manifest import Note, Record
 
 __all__ = ["EVERY", "NONE", "Checkpoint", "Entry", "advance", "decode_checkpoint", "encode_checkpoint"]
 
@@ -52,16 +52,18 @@ NONE = Checkpoint(_FORMAT, 0, ZERO, ())
 _DECODER = msgspec.json.Decoder(Checkpoint)
 
 
-def advance(checkpoint: Checkpoint, commits: Iterable[Commit]) -> Checkpoint:
-    """The checkpoint after these commits, which continue it."""
+def advance(checkpoint: Checkpoint, records: Iterable[Record]) -> Checkpoint:
+    """The checkpoint after these entries of the log, which continue it."""
     live = {entry.n: entry for entry in checkpoint.live}
     n, digest = checkpoint.n, checkpoint.sha256
-    for commit in commits:
-        for superseded in commit.load.replaces:
+    for record in records:
+        n, digest = record.n, record.sha256
+        if isinstance(record, Note):
+            continue
+        for superseded in record.load.replaces:
             live.pop(superseded, None)
-        window = commit.load.window
-        live[commit.n] = Entry(commit.n, commit.sha256, window.start, window.end)
-        n, digest = commit.n, commit.sha256
+        window = record.load.window
+        live[record.n] = Entry(record.n, record.sha256, window.start, window.end)
     return Checkpoint(_FORMAT, n, digest, tuple(live.values()))
 
 

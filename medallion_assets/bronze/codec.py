@@ -4,6 +4,7 @@ The bytes are one line of JSON, the same for the same record: keys in the order 
 sorted, instants in UTC::
 
     {"format":1,"commit":{"kind":"load","n":7,"previous":"…","run_key":"…","load":{…}},"sha256":"…"}
+    {"format":1,"commit":{"kind":"approval","n":8,"previous":"…","dataset":"…","act":{…}},"sha256":"…"}
 
 ``sha256`` is over the bytes of the value of ``commit``: it finds damage in a commit that no later one vouches for.
 The commit's own hash, which the next one carries, is over all bytes of the object.
@@ -19,10 +20,10 @@ from typing import Literal
 import msgspec
 
 from medallion_assets.errors import Corrupt, StorageError
-from medallion_assets.lake.manifest import Commit, Load
+from medallion_assets.lake.manifest import Approval, Commit, Load, Note, Record
 from medallion_assets.lake.window import Window
 
-__all__ = ["FORMAT", "decode", "encode"]
+__all__ = ["FORMAT", "decode", "encode", "encode_note"]
 
 FORMAT = 1
 
@@ -42,8 +43,24 @@ class _Body:
     load: Load
 
 
+@dataclass(frozen=True, slots=True)
+class _Approval:
+    kind: Literal["approval"]
+    n: int
+    previous: str
+    dataset: str
+    act: Approval
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    kind: str
+
+
 _ENCODER = msgspec.json.Encoder(order="deterministic")
-_DECODER = msgspec.json.Decoder(_Body)
+_KIND = msgspec.json.Decoder(_Kind)
+_LOAD = msgspec.json.Decoder(_Body)
+_NOTES = {"approval": msgspec.json.Decoder(_Approval)}
 
 
 def encode(n: int, previous: str, load: Load, path: str) -> bytes:
@@ -53,9 +70,8 @@ def encode(n: int, previous: str, load: Load, path: str) -> bytes:
     """
     load = _in_utc(load)
     window = f"{load.window.start.isoformat()}/{load.window.end.isoformat()}"
-    dataset = "/".join(path.split("/")[-2:])
     try:
-        body = _ENCODER.encode(_Body("load", n, previous, f"{dataset}/{load.pattern}/{window}", load))
+        body = _ENCODER.encode(_Body("load", n, previous, f"{_dataset(path)}/{load.pattern}/{window}", load))
     except UnicodeEncodeError as error:
         raise StorageError(
             "BRZ-009",
@@ -63,10 +79,24 @@ def encode(n: int, previous: str, load: Load, path: str) -> bytes:
             where=f"{path} {load.partition}",
             fix="Rename the source file.",
         ) from None
+    return _sealed(body)
+
+
+def encode_note(n: int, previous: str, act: Approval, path: str) -> bytes:
+    """The bytes of commit ``n`` that notes ``act``, of the dataset whose folder is ``path``."""
+    act = replace(act, at=_utc(act.at))
+    return _sealed(_ENCODER.encode(_Approval("approval", n, previous, _dataset(path), act)))
+
+
+def _dataset(path: str) -> str:
+    return "/".join(path.split("/")[-2:])
+
+
+def _sealed(body: bytes) -> bytes:
     return b"".join((_START, body, _SEAL, sha256(body).hexdigest().encode(), _END))
 
 
-def decode(raw: bytes, where: str) -> Commit:
+def decode(raw: bytes, where: str) -> Record:
     """The commit of these bytes, found at ``where``.
 
     Raises Corrupt BRZ-001 when they are not what was written, StorageError BRZ-002 when a newer version wrote them.
@@ -76,11 +106,16 @@ def decode(raw: bytes, where: str) -> Commit:
     expected = b"".join((_SEAL, sha256(body).hexdigest().encode(), _END))
     if not raw.startswith(_START) or seal != expected:
         raise _unreadable(raw, where)
+    digest = sha256(raw).hexdigest()
     try:
-        record = _DECODER.decode(body)
+        note = _NOTES.get(_KIND.decode(body).kind)
+        if note is not None:
+            noted = note.decode(body)
+            return Note(noted.n, noted.previous, noted.act, digest)
+        loaded = _LOAD.decode(body)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise _newer(where, f"commit holds what this version does not know ({error})") from None
-    return Commit(record.n, record.previous, record.load, sha256(raw).hexdigest())
+    return Commit(loaded.n, loaded.previous, loaded.load, digest)
 
 
 def _unreadable(raw: bytes, where: str) -> StorageError:

@@ -21,10 +21,10 @@ from medallion_assets.bronze.checkpoint import (
     decode_checkpoint,
     encode_checkpoint,
 )
-from medallion_assets.bronze.codec import decode, encode
+from medallion_assets.bronze.codec import decode, encode, encode_note
 from medallion_assets.bronze.decide import EMPTY, decide, follow
-from medallion_assets.errors import AlreadyExists, Corrupt, NotFound, StorageError, StoreUnavailable
-from medallion_assets.lake.manifest import Commit, Head, Load
+from medallion_assets.errors import AlreadyExists, Conflict, Corrupt, NotFound, StorageError, StoreUnavailable
+from medallion_assets.lake.manifest import Approval, Commit, Head, Load, Note, Record
 from medallion_assets.lake.ports import Store
 from medallion_assets.lake.window import Window
 
@@ -60,7 +60,7 @@ class CommitLog:
 
     def near(self, window: Window) -> Head:
         """The head as far as it concerns one window, for those who extend the log: its live loads include all
-        that overlap ``window``, not all others.
+        that overlap ``window``, not all others, and approvals are left out.
 
         Starts from the newest sound checkpoint, so the cost hardly grows with the log. It finds commits that are
         missing behind the checkpoint, and damage to what it reads; the rest is left to ``head``, and so to readers.
@@ -76,12 +76,12 @@ class CommitLog:
         """``head`` and the commits made since."""
         return follow(head, self._after(head, 0))
 
-    def commits(self) -> Iterator[Commit]:
+    def commits(self) -> Iterator[Record]:
         """The whole history by n, verified as it is read."""
         return self._after(EMPTY, max(self._numbers("_commits", _COMMIT), default=0))
 
-    def _after(self, head: Head, listed: int) -> Iterator[Commit]:
-        """Commits ``head.n + 1`` and on. A listing is a hint that may be short, never too long."""
+    def _after(self, head: Head, listed: int) -> Iterator[Record]:
+        """Entries ``head.n + 1`` and on. A listing is a hint that may be short, never too long."""
         n, previous = head.n + 1, head.sha256
         while True:
             raw = self._bytes(n)
@@ -108,7 +108,7 @@ class CommitLog:
             fix="Restore the file from a backup or from the store's version history.",
         )
 
-    def _check_place(self, commit: Commit, n: int, previous: str) -> None:
+    def _check_place(self, commit: Record, n: int, previous: str) -> None:
         if commit.n != n:
             raise self._exchanged(n, f"This is commit {commit.n}, not {n}.")
         if commit.previous != previous:
@@ -135,7 +135,7 @@ class CommitLog:
         if raw is None:
             raise self._missing(entry.n)
         commit = decode(raw, self._where(entry.n))
-        if (commit.n, commit.sha256) != (entry.n, entry.sha256):
+        if isinstance(commit, Note) or (commit.n, commit.sha256) != (entry.n, entry.sha256):
             raise self._exchanged(entry.n, f"Commit {entry.n} is not the one that the checkpoint names.")
         return commit
 
@@ -163,7 +163,31 @@ class CommitLog:
             raw = encode(head.n + 1, head.sha256, chosen, self._path)
             if self._create(head.n + 1, raw):
                 self._save(head.n + 1)
-                return decode(raw, self._where(head.n + 1)), True
+                return follow(head, [decode(raw, self._where(head.n + 1))]).live[-1], True
+            head = self.extend(head)
+
+    def approve(self, approval: Approval, seen: Head) -> Head:
+        """Let silver absorb the loads that ``approval`` names; returns the head that holds the approval, unchanged when
+        all of them had it already.
+
+        Raises Conflict BRZ-041 when one of them is no live load any more; StoreUnavailable BRZ-007.
+        """
+        head = self.extend(seen)
+        while True:
+            gone = sorted({*approval.commits} - {c.n for c in head.live})
+            if gone:
+                raise Conflict(
+                    "BRZ-041",
+                    f"Commit {gone[0]} is not live any more: another load has taken its place.",
+                    where=self._where(gone[0]),
+                    fix="Look at the load that stands there now, and approve that one if it is right.",
+                )
+            if head.approved.issuperset(approval.commits):
+                return head
+            raw = encode_note(head.n + 1, head.sha256, approval, self._path)
+            if self._create(head.n + 1, raw):
+                self._save(head.n + 1)
+                return follow(head, [decode(raw, self._where(head.n + 1))])
             head = self.extend(head)
 
     def _create(self, n: int, raw: bytes) -> bool:

@@ -8,7 +8,7 @@ The pattern is otherwise no part of a window's identity: a cdc load of a day rep
 from collections.abc import Collection, Iterable, Sequence
 
 from medallion_assets.errors import Conflict, StorageError
-from medallion_assets.lake.manifest import Commit, Head, Load, Pattern
+from medallion_assets.lake.manifest import Commit, Head, Load, Note, Pattern, Record
 from medallion_assets.lake.window import Window
 
 __all__ = ["EMPTY", "ZERO", "decide", "follow", "live_of"]
@@ -17,16 +17,20 @@ ZERO = "0" * 64
 EMPTY = Head(0, ZERO, ())
 
 
-def follow(head: Head, commits: Iterable[Commit]) -> Head:
-    """``head`` after these commits, which continue it."""
+def follow(head: Head, records: Iterable[Record]) -> Head:
+    """``head`` after these entries of the log, which continue it."""
     live = {c.n: c for c in head.live}
+    approved = head.approved
     n, sha256 = head.n, head.sha256
-    for commit in commits:
-        for superseded in commit.load.replaces:
-            live.pop(superseded, None)
-        live[commit.n] = commit
-        n, sha256 = commit.n, commit.sha256
-    return Head(n, sha256, tuple(live.values()))
+    for record in records:
+        if isinstance(record, Note):
+            approved |= {*record.act.commits}
+        else:
+            for superseded in record.load.replaces:
+                live.pop(superseded, None)
+            live[record.n] = record
+        n, sha256 = record.n, record.sha256
+    return Head(n, sha256, tuple(live.values()), approved)
 
 
 def live_of(head: Head, pattern: Pattern, window: Window) -> Commit | None:

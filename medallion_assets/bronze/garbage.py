@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from medallion_assets.bronze.commit import CommitLog
-from medallion_assets.lake.manifest import Commit, Load
+from medallion_assets.lake.manifest import Commit, Load, Note
 from medallion_assets.lake.ports import Store
 
 __all__ = ["Garbage", "Keep", "Sweep", "sweep"]
@@ -79,7 +79,7 @@ def _garbage(store: Store, path: str, keep: Keep, now: datetime) -> tuple[tuple[
     # Listed before the log is read: what commits meanwhile is named by then.
     objects = [info for info in store.list(path) if info.path.endswith(".parquet")]
     times = {info.path.rpartition("/")[2]: info.modified for info in store.list(f"{path}/_commits")}
-    commits = tuple(CommitLog(store, path).commits())
+    commits = tuple(c for c in CommitLog(store, path).commits() if not isinstance(c, Note))
     live = _live(commits)
     names = {part for commit in commits if commit.n in live for part in _parts(commit.load)}
     replaced = {part: at for commit in commits if commit.n not in live

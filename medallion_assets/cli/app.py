@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from medallion_assets.cli import silver, upkeep
+from medallion_assets.cli import decisions, silver, upkeep
 from medallion_assets.cli.options import (
     AsJson,
     Debug,
@@ -125,6 +125,9 @@ def run(
     restate: Annotated[
         bool, typer.Option("--restate", help="Load a source that is read now into an older partition; recorded.")
     ] = False,
+    allow_deletes: Annotated[
+        bool, typer.Option("--allow-deletes", help="Absorb loads that the guard holds for their deletes; recorded.")
+    ] = False,
     dagster: Annotated[
         bool | None,
         typer.Option("--dagster/--plain", help="Record Dagster runs (default: when DAGSTER_HOME is set), or do not."),
@@ -154,9 +157,12 @@ def run(
         if recorded:
             from medallion_assets.cli.recorded import execute_recorded
 
-            outcome = execute_recorded(loaded, work, failures, reporter, env=options.env, force=force, restate=restate)
+            outcome = execute_recorded(
+                loaded, work, failures, reporter, env=options.env, force=force, restate=restate,
+                allow_deletes=allow_deletes,
+            )  # fmt: skip
         else:
-            outcome = execute(loaded, work, failures, reporter, force=force)
+            outcome = execute(loaded, work, failures, reporter, force=force, allow_deletes=allow_deletes)
     if options.as_json:
         document(outcome_json(outcome))
     else:
@@ -270,7 +276,7 @@ def schema(
         print("For an editor, first line of an intent: # yaml-language-server: $schema=../schemas/intent.schema.json")
 
 
-for further in (upkeep.doctor, upkeep.verify, upkeep.repair, upkeep.gc, silver.rebuild):
+for further in (upkeep.doctor, upkeep.verify, upkeep.repair, upkeep.gc, silver.rebuild, decisions.approve):
     app.command()(further)
 app.add_typer(silver.quarantine)
 

@@ -28,6 +28,7 @@ def execute_recorded(
     env: str | None,
     force: bool = False,
     restate: bool = False,
+    allow_deletes: bool = False,
 ) -> Outcome:
     """Run in this process and record in ``$DAGSTER_HOME`` (``<project>/.dagster`` when it is not set)."""
     started = time.perf_counter()
@@ -43,6 +44,7 @@ def execute_recorded(
             env=env,
             force=force,
             restate=restate,
+            allow_deletes=allow_deletes,
             watcher=_Watcher(watch),
         )
     raised = (_failure(failed.plan, failed.partition, failed.error) for failed in done.failed)

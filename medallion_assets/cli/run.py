@@ -1,7 +1,7 @@
 """``medallion run``: each dataset in turn, its dates in order, its silver tables once at the end. No printing here."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Literal, Protocol
@@ -185,10 +185,14 @@ def run(
     watch: Watch,
     *,
     force: bool = False,
+    allow_deletes: bool = False,
 ) -> Outcome:
-    """Load and refine in this process. The failure of one dataset, or of one of its partitions, stops no other."""
+    """Load and refine in this process. The failure of one dataset, or of one of its partitions, stops no other.
+
+    ``allow_deletes``: the loads of these partitions may delete as many keys as they do.
+    """
     started = time.perf_counter()
-    recorder = _Recorder(project, watch, force, failures=list(failures))
+    recorder = _Recorder(project, watch, force, allow_deletes, failures=list(failures))
     for failure in failures:
         watch.failed(failure)
     for one in work:
@@ -207,6 +211,7 @@ class _Recorder:
     project: Project
     watch: Watch
     force: bool
+    allow_deletes: bool
     loads: list[Ingested] = field(default_factory=list)
     tables: list[Refined] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
@@ -224,9 +229,10 @@ class _Recorder:
         """Bronze in order of time, then each silver table, which absorbs all of it at once."""
         if not self._bronze(work):
             return
+        allowed = {partition.key for partition in work.partitions} if self.allow_deletes else set()
         for silver in work.plan.silvers:
             try:
-                done = self._refine(work.plan, silver)
+                done = self._refine(work.plan, silver, allowed)
             except MedallionError as error:
                 self._failed(work.plan, None, error)
                 continue
@@ -272,9 +278,9 @@ class _Recorder:
         checks = (*done.checks, *self.project.verify_bronze(plan, done.partition, head=head))
         return replace(done, checks=checks, seconds=done.seconds + time.perf_counter() - started)
 
-    def _refine(self, plan: DatasetPlan, silver: SilverPlan) -> Refined:
+    def _refine(self, plan: DatasetPlan, silver: SilverPlan, allowed: Collection[str]) -> Refined:
         started = time.perf_counter()
-        done = self.project.refine(plan, silver, progress=self.watch.progress)
+        done = self.project.refine(plan, silver, allow_deletes=allowed, progress=self.watch.progress)
         checks = (*done.checks, *self.project.verify_silver(plan, silver, done))
         return replace(done, checks=checks, seconds=time.perf_counter() - started)
 

@@ -11,7 +11,21 @@ from typing import Literal
 
 from medallion_assets.lake.window import Window
 
-__all__ = ["Column", "Commit", "CursorValue", "FileFact", "Head", "Load", "Part", "Pattern", "Schema", "SourceFacts"]
+__all__ = [
+    "Approval",
+    "Column",
+    "Commit",
+    "CursorValue",
+    "FileFact",
+    "Head",
+    "Load",
+    "Note",
+    "Part",
+    "Pattern",
+    "Record",
+    "Schema",
+    "SourceFacts",
+]
 
 Pattern = Literal["full", "incremental", "cdc", "current_history"]
 CursorValue = str
@@ -110,6 +124,30 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """Loads that silver may absorb although they delete more keys than the guard lets pass."""
+
+    commits: tuple[int, ...]
+    """Their numbers. A load that replaces one of them is not approved by this."""
+    run_id: str
+    at: datetime
+    code_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Entry ``n`` of the log that loads nothing: it says something of earlier entries. Fields as in ``Commit``."""
+
+    n: int
+    previous: str
+    act: Approval
+    sha256: str
+
+
+Record = Commit | Note
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
     """What one reader saw of a log: every commit up to ``n`` (0: none), and which loads are live."""
 
@@ -118,6 +156,8 @@ class Head:
     """Of commit ``n``; 64 zeros when there is none."""
     live: tuple[Commit, ...]
     """Commits whose loads are not superseded, by n."""
+    approved: frozenset[int] = frozenset()
+    """Numbers of the commits that approvals name."""
 
     def of(self, window: Window) -> Commit | None:
         """The live commit of exactly this window."""

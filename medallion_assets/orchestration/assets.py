@@ -26,7 +26,7 @@ from medallion_assets.plan.calendar import partition_of
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 from medallion_assets.project import Project
 
-__all__ = ["IO_MANAGER", "Watcher", "bronze_asset", "ingest_op", "silver_asset"]
+__all__ = ["IO_MANAGER", "Watcher", "bronze_asset", "ingest_op", "refine_op", "silver_asset"]
 
 IO_MANAGER = "lake_io"
 """Resource key of the IO manager of every asset here."""
@@ -70,9 +70,22 @@ class IngestConfig(dg.Config):
     restate: bool = Field(default=False, description="Load a source that is read now into an older partition.")
 
 
+class RefineConfig(dg.Config):
+    """What the launchpad asks before a run."""
+
+    allow_deletes: bool = Field(
+        default=False, description="Absorb these partitions although they delete more keys than the guard lets pass."
+    )
+
+
 def ingest_op(plan: DatasetPlan) -> str:
-    """Name of the op that run configuration is addressed to."""
+    """Name of the op that an IngestConfig is addressed to."""
     return f"ingest__{plan.dataset.system}__{plan.dataset.table}"
+
+
+def refine_op(plan: DatasetPlan) -> str:
+    """Name of the op that a RefineConfig is addressed to."""
+    return f"refine__{plan.dataset.system}__{plan.dataset.table}"
 
 
 def bronze_asset(plan: DatasetPlan, spec: dg.AssetSpec, watcher: Watcher) -> dg.AssetsDefinition:
@@ -98,7 +111,7 @@ def silver_asset(plan: DatasetPlan, specs: Sequence[dg.AssetSpec], watcher: Watc
     pairs = tuple(zip(plan.silvers, specs, strict=True))
 
     @dg.multi_asset(
-        name=f"refine__{plan.dataset.system}__{plan.dataset.table}",
+        name=refine_op(plan),
         specs=specs,
         check_specs=[c for silver, spec in pairs for c in check_specs(spec.key, silver.checks, spec.partitions_def)],
         can_subset=len(pairs) > 1,
@@ -107,11 +120,11 @@ def silver_asset(plan: DatasetPlan, specs: Sequence[dg.AssetSpec], watcher: Watc
         pool=_pool(plan),
         op_tags={INTENT_TAG: plan.name},
     )
-    def refine(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[Event]:
+    def refine(context: dg.AssetExecutionContext, config: RefineConfig, lake: LakeResource) -> Iterator[Event]:
         op = _Op(context, lake.open(), plan, watcher)
         for silver, spec in pairs:
             if spec.key in context.selected_asset_keys:
-                yield from op.refine(silver, spec.key)
+                yield from op.refine(silver, spec.key, config)
 
     return refine
 
@@ -141,15 +154,21 @@ class _Op:
         keys, given = tuple(d.partition.key for d in loads), tuple(c for d in loads for c in d.checks)
         yield from _checks(self.context, key, Verdicts(keys, self.plan.checks, given))
 
-    def refine(self, silver: SilverPlan, key: dg.AssetKey) -> Iterator[Event]:
+    def refine(self, silver: SilverPlan, key: dg.AssetKey, config: RefineConfig) -> Iterator[Event]:
+        keys = _partition_keys(self.context)
         with self._reported(None):
-            done = self.project.refine(self.plan, silver, progress=self.watcher.progress)
+            done = self.project.refine(
+                self.plan,
+                silver,
+                allow_deletes=keys if config.allow_deletes else (),
+                run_id=self.context.run.run_id,
+                progress=self.watcher.progress,
+            )
             done = replace(done, checks=(*done.checks, *self.project.verify_silver(self.plan, silver, done)))
             url = self.project.store(silver.store).url(silver.path)
             table = self.project.table(silver)
         self.watcher.refined(done)
         self.context.log.info(f"{silver.entity}: {done.rows} rows, {done.changed} changed")
-        keys = _partition_keys(self.context)
         if _is_partitioned(self.context):
             for partition in keys:
                 self._add_metadata(_slice_metadata(done, partition), key, partition)

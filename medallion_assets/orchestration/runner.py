@@ -15,7 +15,7 @@ from medallion_assets.errors import CheckError, ExtractionError, MedallionError
 from medallion_assets.lake.ports import Progress
 from medallion_assets.lake.results import Ingested, Refined
 from medallion_assets.lake.window import Partition
-from medallion_assets.orchestration.assets import NoWatcher, Watcher, ingest_op
+from medallion_assets.orchestration.assets import NoWatcher, Watcher, ingest_op, refine_op
 from medallion_assets.orchestration.definitions import build_definitions, quiet
 from medallion_assets.orchestration.partitions import partitions_of
 from medallion_assets.orchestration.requests import RANGE_END, RANGE_START, contiguous
@@ -64,6 +64,7 @@ def execute(
     env: str | None = None,
     force: bool = False,
     restate: bool = False,
+    allow_deletes: bool = False,
     progress: Progress | None = None,
     watcher: Watcher | None = None,
 ) -> Executed:
@@ -77,7 +78,8 @@ def execute(
     gc.freeze()  # modules live as long as the process: walking through them, also at exit, is a third of a small run
     recorder = _Recorder(watcher or NoWatcher(progress))
     config = {name: True for name, asked in (("force", force), ("restate", restate)) if asked}
-    runs = _Runs(build_definitions(project, env=env, watcher=recorder, plans=plans), instance, config)
+    defs = build_definitions(project, env=env, watcher=recorder, plans=plans)
+    runs = _Runs(defs, instance, config, {"allow_deletes": True} if allow_deletes else {})
     for group in _groups(plans, partitions):
         runs.run(group)
     for plan in plans:
@@ -127,6 +129,8 @@ class _Runs:
     instance: dg.DagsterInstance
     config: Mapping[str, bool]
     """What every ingest is configured with."""
+    refining: Mapping[str, bool]
+    """What every refine is configured with."""
     ids: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
 
@@ -158,9 +162,13 @@ class _Runs:
     def _config(self, group: _Group) -> dict[str, object]:
         """The event log has everything; the terminal belongs to the command line."""
         silent = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-        if not (self.config and group.bronze):
-            return {**silent}
-        return {**silent, "ops": {ingest_op(plan): {"config": dict(self.config)} for plan in group.plans}}
+        ops: dict[str, object] = {}
+        for plan in group.plans:
+            if self.config and group.bronze:
+                ops[ingest_op(plan)] = {"config": dict(self.config)}
+            if self.refining and group.silver and plan.silvers:
+                ops[refine_op(plan)] = {"config": dict(self.refining)}
+        return {**silent, "ops": ops} if ops else {**silent}
 
 
 def _is_partitioned(group: _Group) -> bool:

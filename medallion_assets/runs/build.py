@@ -97,7 +97,7 @@ def build(
     interval = _interval(plan, silver)
     needed = [*(name for check in rules for name in _looked_at(check)), *(() if interval is None else interval.columns)]
     typed = read_typed(
-        plan, silver, head.live, store=store, engine=engine, needed=needed, interval=interval, verified=verified
+        plan, silver, head, store=store, engine=engine, needed=needed, interval=interval, verified=verified
     )
     _refuse_reserved(typed.columns, silver, parted)
     rows, broken = _judged(typed.rows, rules)

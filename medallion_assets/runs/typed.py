@@ -1,6 +1,6 @@
 """Bronze rows of all live loads as one frame of typed rows: learned, cast, judged, each with its place."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -9,7 +9,7 @@ import polars as pl
 from medallion_assets.bronze.reader import Verified, scan
 from medallion_assets.errors import CheckError, StorageError
 from medallion_assets.intent.load import Cdc, Incremental
-from medallion_assets.lake.manifest import Commit, Pattern
+from medallion_assets.lake.manifest import Commit, Head, Pattern
 from medallion_assets.lake.ports import Engine, Store
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 from medallion_assets.silver.columns import (
@@ -88,7 +88,7 @@ class _Group:
 
 
 def read_typed(
-    plan: DatasetPlan, silver: SilverPlan, live: Sequence[Commit], *, store: Store, engine: Engine,
+    plan: DatasetPlan, silver: SilverPlan, head: Head, *, store: Store, engine: Engine,
     needed: Sequence[str], interval: Interval | None, verified: Verified | None,
 ) -> Typed:  # fmt: skip
     """Read and verify every live part. ``needed``: columns that rules look at; ``interval``: those of rows that carry
@@ -97,8 +97,8 @@ def read_typed(
     Raises Corrupt (BRZ-…), StorageError SLV-001 (a column is missing), SLV-004, SLV-010,
     SLV-012 (an internal name), CheckError CHK-011, CHK-012.
     """
-    commits = {c.n: c for c in live}
-    loads = ranked([_live(c) for c in live])
+    commits = {c.n: c for c in head.live}
+    loads = ranked([_live(c, head.approved) for c in head.live])
     contract = _contract(plan, silver, interval)
     groups = tuple(_groups(store, plan.bronze.path, [commits[load.n] for load in loads], loads, verified))
     columns = _columns(groups, contract, plan, silver)
@@ -121,13 +121,14 @@ def read_typed(
     return Typed(rows, columns, loads, places)
 
 
-def _live(commit: Commit) -> Live:
+def _live(commit: Commit, approved: Collection[int]) -> Live:
     load = commit.load
     at = load.path.rpartition("dt=")[2][:10]
     return Live(
         commit.n, load.pattern, load.partition, load.window.start, load.window.end, date.fromisoformat(at), load.rows,
         load.refused,
         tuple((p.ordinal, p.rows) for p in load.parts),
+        commit.n in approved,
     )  # fmt: skip
 
 

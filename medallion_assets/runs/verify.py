@@ -115,7 +115,7 @@ def verify_silver(
         numbers[-1] if numbers else 0, around.live, around.root,
     )  # fmt: skip
     verdicts |= {a.name: judge(a, rule, about) for a, rule in ruled if is_of_table(rule)}
-    verdicts["accounting"] = _accounting(silver, refined, asked["accounting"], live, subject.rows)
+    verdicts["accounting"] = _accounting(plan, silver, refined, asked["accounting"], live, counted=subject.rows)
     verdicts["schema_drift"] = _silver_drift(plan, silver, asked["schema_drift"], schema)
     return tuple(verdicts[check.name] for check in checks)
 
@@ -238,7 +238,7 @@ def _personal(plan: DatasetPlan) -> frozenset[str]:
 
 
 def _accounting(
-    silver: SilverPlan, refined: Refined, asked: Asked, live: Sequence[Commit], counted: int
+    plan: DatasetPlan, silver: SilverPlan, refined: Refined, asked: Asked, live: Sequence[Commit], *, counted: int
 ) -> CheckResult:
     by_partition: dict[str, int] = {}
     for commit in live:
@@ -276,10 +276,14 @@ def _accounting(
     )
     held = [
         f"{load.partition} (commit {load.n}) is held: it lacks {load.missing:,} of {load.keys:,} keys, so the table"
-        " is as if it were not there; if that is an error of the source, mend it and load the partition again"
+        " is as if it were not there; if that is an error of the source, mend it and load the partition again, if the"
+        f" deletes are right, medallion approve {plan.name} --date {load.partition}"
         for load in refined.held
     ]
-    return accounted(asked, [*held, *discrepancies(account)], facts, balance)
+    wrong = discrepancies(account)
+    if held and not wrong:
+        return failed(asked, f"{'; '.join(held)}.", facts)
+    return accounted(asked, [*held, *wrong], facts, balance)
 
 
 def _head_at(log: CommitLog, n: int) -> Head:

@@ -1,6 +1,6 @@
 """The guard against sudden mass deletes: which loads are held, that is treated as if they were not committed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -27,8 +27,10 @@ def too_many(keys: int, missing: int, fraction: float) -> bool:
     return keys >= SMALL and missing > fraction * keys
 
 
-def held_fulls(present: pl.DataFrame, loads: Sequence[int], keys: Sequence[str], fraction: float) -> tuple[Hold, ...]:
-    """Full partitions that lack more than ``fraction`` of the keys of the accepted one before.
+def held_fulls(
+    present: pl.DataFrame, loads: Sequence[int], keys: Sequence[str], fraction: float, approved: Collection[int] = ()
+) -> tuple[Hold, ...]:
+    """Full partitions that lack more than ``fraction`` of the keys of the accepted one before, and are not approved.
 
     ``present``: ``keys`` and LOAD, each pair once; ``loads``: the complete full partitions in order. One that is not
     complete (rows refused, unreadable keys) deletes nothing and is no measure for the next.
@@ -39,7 +41,7 @@ def held_fulls(present: pl.DataFrame, loads: Sequence[int], keys: Sequence[str],
     held = []
     for load in loads:
         here = by_load.get(load, nothing)
-        if accepted is not None and accepted.height >= SMALL:
+        if accepted is not None and accepted.height >= SMALL and load not in approved:
             missing = accepted.join(here, on=list(keys), how="anti").height
             if too_many(accepted.height, missing, fraction):
                 held.append(Hold(load, accepted.height, missing))

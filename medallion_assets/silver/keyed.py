@@ -83,7 +83,8 @@ def refine_keyed(
     kept = rows.filter(pl.col(OP) == Op.UPSERT) if ignoring else rows
     held: tuple[Hold, ...] = ()
     if present is not None and rules.max_delete_fraction < 1:
-        held = held_fulls(present, complete, shape.keys, rules.max_delete_fraction)
+        approved = {rank for rank in complete if loads[rank].approved}
+        held = held_fulls(present, complete, shape.keys, rules.max_delete_fraction, approved)
     timeline = _Timeline(loads, shape, present, complete, evaluate, _SLICED.get(rules.model, ()))
     held += _held_truncates(kept, timeline, [h.load for h in held], rules)
     out = [h.load for h in held]
@@ -236,6 +237,8 @@ def _held_truncates(rows: pl.DataFrame, timeline: _Timeline, held: Sequence[int]
     found: list[Hold] = []
     for place, load in enumerate(suspects):
         out = [*held, *(h.load for h in found), *suspects[place + 1 :]]
+        if timeline.loads[load].approved:
+            continue
         keys, missing = _lost(rows.filter(~pl.col(LOAD).is_in(out)), timeline, out, load)
         if too_many(keys, missing, rules.max_delete_fraction):
             found.append(Hold(load, keys, missing))
@@ -246,15 +249,17 @@ def _lost(rows: pl.DataFrame, timeline: _Timeline, out: Sequence[int], load: int
     shape = timeline.shape
     line = rows.sort(shape.order, nulls_last=False).with_row_index(INDEX)
     own = pl.col(LOAD) == load
-    cut = line.filter(own & (pl.col(OP) == Op.TRUNCATE))[INDEX].max()
-    before = line.filter(pl.col(INDEX) < cut).drop(INDEX)
+    cuts = line.filter(own & (pl.col(OP) == Op.TRUNCATE))
+    # Of several truncates of one load the first finds the keys, what comes after the last gives some of them again.
+    first, last = cuts[INDEX].min(), cuts[INDEX].max()
+    before = line.filter(pl.col(INDEX) < first).drop(INDEX)
     if before.height < SMALL:
         return 0, 0
-    clock = line.filter(pl.col(INDEX) == cut)[CLOCK].item()
+    clock = line.filter(pl.col(INDEX) == first)[CLOCK].item()
     later = [r for r in timeline.complete if r not in out and timeline.loads[r].start > clock]
     told = timeline.of(before, [*out, *later])
     live = timeline.evaluate(current(states(_lazy(told.whole), shape), shape, tombstones=False)).select(shape.keys)
-    again = line.filter(own & (pl.col(INDEX) > cut) & (pl.col(OP) == Op.UPSERT)).select(shape.keys)
+    again = line.filter(own & (pl.col(INDEX) > last) & (pl.col(OP) == Op.UPSERT)).select(shape.keys)
     return live.height, live.join(again, on=list(shape.keys), how="anti").height
 
 

@@ -43,6 +43,8 @@ class Live:
     rows: int
     refused: int
     parts: tuple[tuple[int, int], ...]
+    approved: bool = False
+    """Its deletes are wanted, however many."""
 
 
 def ranked(loads: Sequence[Live]) -> tuple[Live, ...]:

@@ -5,10 +5,10 @@ from hashlib import sha256
 
 import pytest
 
-from medallion_assets.bronze.codec import decode, encode
+from medallion_assets.bronze.codec import decode, encode, encode_note
 from medallion_assets.bronze.decide import ZERO
 from medallion_assets.errors import Corrupt, StorageError
-from medallion_assets.lake.manifest import Part
+from medallion_assets.lake.manifest import Approval, Commit, Note, Part
 from medallion_assets.lake.window import Window
 from medallion_assets_tests.bronze.loads import PATH, days, load_of
 
@@ -24,6 +24,7 @@ LOAD = replace(
 def test_a_commit_survives_the_way_to_bytes_and_back() -> None:
     raw = encode(7, "a" * 64, LOAD, PATH)
     commit = decode(raw, "here")
+    assert isinstance(commit, Commit)
     assert (commit.n, commit.previous, commit.load) == (7, "a" * 64, LOAD)
     assert commit.sha256 == sha256(raw).hexdigest()
 
@@ -78,7 +79,7 @@ def test_another_format_says_so() -> None:
 
 
 def test_another_kind_of_commit_says_so() -> None:
-    body = b'{"kind":"approval","n":1,"previous":"","held":4}'
+    body = b'{"kind":"secession","n":1,"previous":"","held":4}'
     raw = b'{"format":1,"commit":' + body + b',"sha256":"' + sha256(body).hexdigest().encode() + b'"}\n'
     with pytest.raises(StorageError) as caught:
         decode(raw, "there")
@@ -95,3 +96,18 @@ def test_a_name_that_is_not_unicode_is_refused() -> None:
 def test_an_instant_without_a_zone_is_a_bug() -> None:
     with pytest.raises(ValueError, match="no time zone"):
         encode(1, ZERO, replace(LOAD, started_at=datetime(2024, 1, 1)), PATH)  # noqa: DTZ001 - on purpose
+
+
+def test_an_approval_survives_the_way_to_bytes_and_back() -> None:
+    east = timezone(timedelta(hours=5))
+    approval = Approval((4, 7), "run", datetime(2024, 1, 1, tzinfo=timezone.utc), "0.1.0")
+    raw = encode_note(8, "a" * 64, replace(approval, at=approval.at.astimezone(east)), PATH)
+    assert decode(raw, "here") == Note(8, "a" * 64, approval, sha256(raw).hexdigest())
+    assert raw == encode_note(8, "a" * 64, approval, PATH)
+    assert json.loads(raw)["commit"] == {
+        "kind": "approval",
+        "n": 8,
+        "previous": "a" * 64,
+        "dataset": "system=retail/table=orders",
+        "act": {"commits": [4, 7], "run_id": "run", "at": "2024-01-01T00:00:00Z", "code_version": "0.1.0"},
+    }

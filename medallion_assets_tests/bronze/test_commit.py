@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from medallion_assets.bronze.codec import encode
 from medallion_assets.bronze.commit import CommitLog
 from medallion_assets.bronze.decide import EMPTY
-from medallion_assets.errors import Corrupt, StorageError, StoreUnavailable
+from medallion_assets.errors import Conflict, Corrupt, StorageError, StoreUnavailable
+from medallion_assets.lake.manifest import Approval
 from medallion_assets.lake.ports import Store
 from medallion_assets.stores.local import LocalStore
 from medallion_assets.stores.memory import MemoryStore
@@ -199,7 +201,7 @@ def test_eight_racing_loads_of_one_window_are_one_commit() -> None:
 
 def forged(store: MemoryStore, n: int, previous: str | None = None) -> bytes:
     """Commit ``n`` with one more row, sealed anew as a forger would."""
-    commit = next(c for c in log_of(store).commits() if c.n == n)
+    commit = next(c for c in log_of(store).head().live if c.n == n)
     return encode(n, previous or commit.previous, replace(commit.load, rows=commit.load.rows + 1), PATH)
 
 
@@ -415,3 +417,73 @@ def test_the_thousandth_commit_asks_the_store_as_little_as_the_tenth() -> None:
     assert max(costs[:10]) == costs[9]
     assert costs[999] <= costs[9] + 3, "the checkpoint before is read, too, and the oldest removed"
     assert max(costs[900:999]) <= max(costs[:10]) + 3
+
+
+# ---------------------------------------------------------------- approvals
+
+
+def approval(*commits: int) -> Approval:
+    return Approval(commits, "run", datetime(2024, 1, 1, tzinfo=timezone.utc), "test")
+
+
+def test_an_approval_is_an_entry_of_the_log_and_loads_nothing() -> None:
+    store = filled(2)
+    log = log_of(store)
+    head = log.approve(approval(2), log.head())
+    assert (head.n, {*head.approved}, [c.n for c in head.live]) == (3, {2}, [1, 2])
+    assert head == log.head()
+    log.publish(load_of(days(3)), head)
+    assert (log.head().n, {*log.head().approved}) == (4, {2})
+    flip(store, 3)
+    with pytest.raises(Corrupt, match="BRZ-001"):
+        log.head()
+
+
+def test_what_is_approved_already_is_not_approved_again() -> None:
+    log = log_of(filled(2))
+    head = log.approve(approval(1, 2), log.head())
+    assert log.approve(approval(2), head) == head
+
+
+def test_a_load_that_was_replaced_cannot_be_approved() -> None:
+    log = log_of(filled(2))
+    seen = log.head()
+    log.publish(load_of(days(2), "other"), seen)
+    with pytest.raises(Conflict, match="Commit 2 is not live any more") as caught:
+        log.approve(approval(2), seen)
+    assert caught.value.code == "BRZ-041"
+
+
+def test_approvals_and_loads_at_once_get_numbers_without_a_gap() -> None:
+    store = filled(8)
+    seen = log_of(store).head()
+
+    def act(n: int) -> None:
+        if n % 2:
+            log_of(store).approve(approval(n), seen)
+        else:
+            log_of(store).publish(load_of(days(20 + n)), seen)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(act, range(1, 9)))
+    head = log_of(store).head()
+    assert (head.n, {*head.approved}, len(head.live)) == (16, {1, 3, 5, 7}, 12)
+
+
+def test_an_approval_whose_answer_was_lost_is_found() -> None:
+    memory = filled(1)
+    lost = iter([("after", unavailable())])
+    store = FaultStore(memory, lambda _, name, __: next(lost, None) if name == "put_if_absent" else None)
+    head = log_of(store).approve(approval(1), log_of(memory).head())
+    assert (head.n, {*head.approved}) == (2, {1})
+
+
+def test_checkpoints_pass_over_approvals() -> None:
+    store = filled(9)
+    log = log_of(store)
+    log.approve(approval(9), log.head())
+    assert store.get(saved(10))
+    near = log_of(store).near(days(9))
+    assert (near.n, [c.n for c in near.live]) == (10, [9])
+    log_of(store).publish(load_of(days(11)), near)
+    assert log_of(store).head().approved == {9}

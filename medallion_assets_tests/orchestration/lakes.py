@@ -1,6 +1,6 @@
 """Projects for these tests: intents as text, and a project whose verbs are scripted instead of run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from hashlib import sha256
@@ -79,6 +79,8 @@ class Script:
     ingested: list[str] = field(default_factory=list)
     forced: list[tuple[bool, bool]] = field(default_factory=list)
     refined: list[str] = field(default_factory=list)
+    allowed: list[tuple[str, ...]] = field(default_factory=list)
+    """Partitions whose deletes each refine was asked to let pass."""
 
 
 @dataclass(frozen=True)
@@ -168,8 +170,16 @@ class ScriptedProject(Project):
         return self._verdicts(plan.checks, partition.key)
 
     def refine(
-        self, plan: DatasetPlan, silver: SilverPlan, *, progress: Progress | None = None, afresh: bool = False
+        self,
+        plan: DatasetPlan,
+        silver: SilverPlan,
+        *,
+        allow_deletes: Collection[str] = (),
+        run_id: str | None = None,
+        progress: Progress | None = None,
+        afresh: bool = False,
     ) -> Refined:
+        self.script.allowed.append(tuple(allow_deletes))
         if self.script.refine_raises:
             raise self.script.refine_raises.pop(0)
         self.script.refined.append(str(silver.entity))

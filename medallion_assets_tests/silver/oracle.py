@@ -19,6 +19,7 @@ class Loaded:
     start: datetime
     parts: tuple[tuple[Row, ...], ...]
     refused: int = 0
+    approved: bool = False
 
     @property
     def end(self) -> datetime:
@@ -34,6 +35,9 @@ class Spec:
     ignore_nulls: bool = False
     track: tuple[str, ...] = ("a", "b")
     attributes: tuple[str, ...] = ("a", "b")
+    fraction: float = 0.5
+    """Share of keys that a load may delete where there are at least ``small``."""
+    small: int = 100
 
 
 @dataclass
@@ -62,6 +66,8 @@ class Answer:
     filtered: int
     absences: int
     labels: dict[int, tuple[Any, str]] = field(default_factory=dict)
+    held: list[tuple[int, int, int]] = field(default_factory=list)
+    """Commit, keys and missing keys of each load that is treated as if it were not there."""
 
 
 def oracle(loads: Iterable[Loaded], spec: Spec) -> Answer:
@@ -70,16 +76,60 @@ def oracle(loads: Iterable[Loaded], spec: Spec) -> Answer:
     total = len(events)
     if spec.delete_mode == "ignore":
         events = [e for e in events if e.op == 0]
+    line = _Line(loads, spec, starts, present, partial)
+    held = _held(events, line) if spec.model.startswith("scd") and spec.delete_mode != "ignore" else []
+    out = {i for i, _, _ in held}
+    events = [e for e in events if e.load not in out]
     filtered = total - len(events)
-    apart: dict[str, list[Any]] = {
-        "incremental_merge": [x.start for x in loads], "full_merge_dedupe": list(range(len(loads)))
-    }  # fmt: skip
-    slices = apart.get(spec.model)
-    distinct = _distinct(events, slices)
+    distinct, told, absences = line.of(events, out)
+    slices = line.slices
+    if spec.model == "full_merge_dedupe":
+        newest = max((i for i, x in enumerate(loads) if x.pattern == "full"), default=None)
+        told = [e for e in told if e.load == newest]
+    rows = []
+    for key in [] if slices else sorted({e.key for e in told}):
+        own = sorted((e for e in told if e.key == key), key=lambda e: e.order(spec))
+        rows += _of_key(key, own, spec)
+    if slices:
+        rows = _last(told, slices, spec)
+    for row in rows:
+        row["_run_date"], row["_bronze_part"] = labels[row.pop("since")]
+    named = [(loads[i].n, keys, missing) for i, keys, missing in held]
+    return Answer(rows, len(distinct), len(events) - len(distinct), filtered, absences, labels, named)
+
+
+@dataclass
+class _Line:
+    """All loads in order, and what of them is a boundary."""
+
+    loads: list[Loaded]
+    spec: Spec
+    starts: dict[int, int]
+    present: dict[int, set[Any]]
+    partial: set[int]
+
+    @property
+    def slices(self) -> list[Any] | None:
+        apart: dict[str, list[Any]] = {
+            "incremental_merge": [x.start for x in self.loads], "full_merge_dedupe": list(range(len(self.loads)))
+        }  # fmt: skip
+        return apart.get(self.spec.model)
+
+    @property
+    def fulls(self) -> list[int]:
+        return [i for i, x in enumerate(self.loads) if x.pattern == "full" and i not in self.partial]
+
+    def of(self, events: list[_Event], out: set[int]) -> tuple[list[_Event], list[_Event], int]:
+        """Distinct events, those with the deletes that the loads but ``out`` imply, and how many absences imply."""
+        return _told(_distinct(events, self.slices), self, out)
+
+
+def _told(distinct: list[_Event], line: _Line, out: set[int]) -> tuple[list[_Event], list[_Event], int]:
+    spec, starts, present = line.spec, line.starts, line.present
     bounds = []
     if spec.delete_mode != "ignore" and spec.model != "full_merge_dedupe":
-        bounds = [_Event(None, x.start, -1, None, 1, {}, starts[i], i, full=True, since=starts[i])
-                  for i, x in enumerate(loads) if x.pattern == "full" and i not in partial]  # fmt: skip
+        bounds = [_Event(None, line.loads[i].start, -1, None, 1, {}, starts[i], i, full=True, since=starts[i])
+                  for i in line.fulls if i not in out]  # fmt: skip
     truncates = [e for e in distinct if e.truncate]
     told = [e for e in _winners(distinct) if not e.truncate]
     absences = 0
@@ -95,18 +145,42 @@ def oracle(loads: Iterable[Loaded], spec: Spec) -> Answer:
             implied = _Event(key, bound.clock, max(bound.first, 0), bound.t, 1, {}, bound.pos, bound.load, bound.full)
             implied.since = bound.since
             told.append(implied)
-    if spec.model == "full_merge_dedupe":
-        newest = max((i for i, x in enumerate(loads) if x.pattern == "full"), default=None)
-        told = [e for e in told if e.load == newest]
-    rows = []
-    for key in [] if slices else sorted({e.key for e in told}):
-        own = sorted((e for e in told if e.key == key), key=lambda e: e.order(spec))
-        rows += _of_key(key, own, spec)
-    if slices:
-        rows = _last(told, slices, spec)
-    for row in rows:
-        row["_run_date"], row["_bronze_part"] = labels[row.pop("since")]
-    return Answer(rows, len(distinct), len(events) - len(distinct), filtered, absences, labels)
+    return distinct, told, absences
+
+
+def _held(events: list[_Event], line: _Line) -> list[tuple[int, int, int]]:
+    """Rank, keys and missing keys of loads that delete too many, but for those that are approved."""
+    spec, held = line.spec, []
+    before: set[Any] = set()
+    for i in line.fulls:
+        here = line.present.get(i, set())
+        if _too_many(before, here, spec) and not line.loads[i].approved:
+            held.append((i, len(before), len(before - here)))
+        else:
+            before = here
+    out = {i for i, _, _ in held}
+    waiting = sorted({e.load for e in events if e.truncate} - out)
+    while waiting:
+        i = waiting.pop(0)
+        others = [e for e in events if e.load not in {*out, *waiting}]
+        own = sorted((e.order(spec), e.clock) for e in others if e.load == i and e.truncate)
+        (first, clock), (last, _) = own[0], own[-1]
+        later = {j for j in line.fulls if line.loads[j].start > clock}
+        told = line.of([e for e in others if e.order(spec) < first], {*out, *waiting, *later})[1]
+        live = {
+            k
+            for k in {e.key for e in told}
+            if max((e for e in told if e.key == k), key=lambda e: e.order(spec)).op == 0
+        }
+        again = {e.key for e in others if e.load == i and e.op == 0 and e.order(spec) > last}
+        if _too_many(live, again, spec) and not line.loads[i].approved:
+            held.append((i, len(live), len(live - again)))
+            out.add(i)
+    return held
+
+
+def _too_many(before: set[Any], after: set[Any], spec: Spec) -> bool:
+    return len(before) >= spec.small and len(before - after) > spec.fraction * len(before)
 
 
 def _rows(loads: list[Loaded], spec: Spec) -> tuple[list[_Event], dict[int, Any], dict[int, int], Any, set[int]]:
