@@ -189,6 +189,7 @@ CODES: dict[str, str] = {
     "SLV-009": "Bronze was forked",
     "SLV-010": "No time to order by",
     "SLV-012": "Name taken by the table",
+    "SLV-013": "Table that cannot tell",
     # checks and thresholds
     "CHK-001": "Not a limit",
     "CHK-002": "Rule not about rows",
@@ -215,4 +216,6 @@ CODES: dict[str, str] = {
     "CLI-011": "Intent that would not be read",
     "CLI-012": "Port taken",
     "CLI-013": "Not a span of time",
+    "CLI-014": "Not a key",
+    "CLI-015": "Key that is still live",
 }

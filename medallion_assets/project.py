@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from medallion_assets.lake.results import CheckResult, Ingested, Refined
     from medallion_assets.runs.around import Around
     from medallion_assets.runs.due import Arrival
+    from medallion_assets.runs.expunge import Expunged
     from medallion_assets.runs.proof import Proof
 
 __all__ = ["Project", "SystemClock"]
@@ -366,7 +367,8 @@ class Project:
                           progress=progress, afresh=afresh)  # fmt: skip
             # A load that is absorbed is the measure for the next: that one may be held only now.
             while held := [load.n for load in done.held if load.partition in allow_deletes]:
-                approve(plan, held, store=store, clock=self.clock, run_id=run_id or _new_id())
+                if not approve(plan, held, store=store, clock=self.clock, run_id=run_id or _new_id()):
+                    break
                 before, done = done, refine(plan, silver, store=store, table=table, engine=engine,
                                             quarantine_store=beside, progress=progress)  # fmt: skip
                 done = replace(done, changed=before.changed + done.changed, written=before.written or done.written)
@@ -440,6 +442,30 @@ class Project:
         from medallion_assets.bronze.repair import rebuild_copies
 
         return rebuild_copies(self.store(plan.bronze.store), plan.bronze.path)
+
+    def expunge(
+        self, plan: DatasetPlan, keys: Sequence[str], *, live: bool = False, write: bool = False
+    ) -> "tuple[Expunged, tuple[Refined, ...]]":
+        """Take the rows of ``keys`` out of a dataset's bronze, and bring every table that reads it up to that; without
+        ``write``, only look for them. ``live``: also keys that no table says were deleted.
+
+        Raises ConfigError CLI-014, CLI-015, PLN-008; StorageError, CheckError.
+        """
+        from medallion_assets.engines.polars import PolarsEngine
+        from medallion_assets.runs.expunge import expunge
+        from medallion_assets.runs.named_keys import named_keys
+
+        readers = [(other, silver) for other in self.plans if other.bronze == plan.bronze for silver in other.silvers]
+        silver, wanted = named_keys(plan, keys)
+        tables = None if live else [(reader, self.table(reader)) for _, reader in readers]
+        with self._scrubbed():
+            done = expunge(
+                plan, silver, wanted, store=self.store(plan.bronze.store), engine=PolarsEngine(), clock=self.clock,
+                run_id=_new_id(), tables=tables, write=write,
+            )  # fmt: skip
+        if done.commit is None:
+            return done, ()
+        return done, tuple(self.refine(other, reader) for other, reader in readers)
 
     def sweep(self, plan: DatasetPlan, *, grace: timedelta | None = None, delete: bool = False) -> "Sweep":
         """The garbage of a dataset; with ``delete`` it is removed. ``grace``: nothing younger goes (None: 7 days)."""

@@ -3,25 +3,25 @@
 Derivable from the log and never needed: one that is missing, damaged or foreign is passed over. It names each live
 commit with its hash, so what it leads to is verified against it. Its bytes are a line of JSON, sealed like a commit::
 
-    {"checkpoint":{"format":1,"n":100,"sha256":"<of commit n>","live":[…]},"sha256":"<of the value before>"}
+    {"checkpoint":{"format":2,"n":100,"sha256":"<of commit n>","live":[…]},"sha256":"<of the value before>"}
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 
 import msgspec
 
 from medallion_assets.bronze.decide import ZERO
-from medallion_assets.lake.manifest import Note, Record
+from medallion_assets.lake.manifest import Approval, Note, Record
 
 __all__ = ["EVERY", "NONE", "Checkpoint", "Entry", "advance", "decode_checkpoint", "encode_checkpoint"]
 
 EVERY = 10
 """Commits from one checkpoint to the next: as many a writer reads at most, one request each."""
 
-_FORMAT = 1
+_FORMAT = 2
 _START = b'{"checkpoint":'
 _SEAL = b',"sha256":"'
 _END = b'"}\n'
@@ -30,12 +30,13 @@ _TAIL = len(_SEAL) + 64 + len(_END)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A live commit: its number, its hash and its window."""
+    """A live commit: its number, its hash and its window; and number and hash of the expunge that gave it its parts."""
 
     n: int
     sha256: str
     start: datetime
     end: datetime
+    expunged: tuple[int, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,9 @@ def advance(checkpoint: Checkpoint, records: Iterable[Record]) -> Checkpoint:
     for record in records:
         n, digest = record.n, record.sha256
         if isinstance(record, Note):
+            if not isinstance(record.act, Approval):
+                touched = {rewrite.n for rewrite in record.act.rewrites} & live.keys()
+                live |= {number: replace(live[number], expunged=(record.n, record.sha256)) for number in touched}
             continue
         for superseded in record.load.replaces:
             live.pop(superseded, None)

@@ -5,6 +5,7 @@ sorted, instants in UTC::
 
     {"format":1,"commit":{"kind":"load","n":7,"previous":"…","run_key":"…","load":{…}},"sha256":"…"}
     {"format":1,"commit":{"kind":"approval","n":8,"previous":"…","dataset":"…","act":{…}},"sha256":"…"}
+    {"format":1,"commit":{"kind":"expunge","n":9,"previous":"…","dataset":"…","act":{…}},"sha256":"…"}
 
 ``sha256`` is over the bytes of the value of ``commit``: it finds damage in a commit that no later one vouches for.
 The commit's own hash, which the next one carries, is over all bytes of the object.
@@ -20,7 +21,7 @@ from typing import Literal
 import msgspec
 
 from medallion_assets.errors import Corrupt, StorageError
-from medallion_assets.lake.manifest import Approval, Commit, Load, Note, Record
+from medallion_assets.lake.manifest import Approval, Commit, Expunge, Load, Note, Record
 from medallion_assets.lake.window import Window
 
 __all__ = ["FORMAT", "decode", "encode", "encode_note"]
@@ -53,6 +54,15 @@ class _Approval:
 
 
 @dataclass(frozen=True, slots=True)
+class _Expunge:
+    kind: Literal["expunge"]
+    n: int
+    previous: str
+    dataset: str
+    act: Expunge
+
+
+@dataclass(frozen=True, slots=True)
 class _Kind:
     kind: str
 
@@ -60,7 +70,10 @@ class _Kind:
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 _KIND = msgspec.json.Decoder(_Kind)
 _LOAD = msgspec.json.Decoder(_Body)
-_NOTES = {"approval": msgspec.json.Decoder(_Approval)}
+_NOTES: dict[str, msgspec.json.Decoder[_Approval] | msgspec.json.Decoder[_Expunge]] = {
+    "approval": msgspec.json.Decoder(_Approval),
+    "expunge": msgspec.json.Decoder(_Expunge),
+}
 
 
 def encode(n: int, previous: str, load: Load, path: str) -> bytes:
@@ -82,10 +95,13 @@ def encode(n: int, previous: str, load: Load, path: str) -> bytes:
     return _sealed(body)
 
 
-def encode_note(n: int, previous: str, act: Approval, path: str) -> bytes:
+def encode_note(n: int, previous: str, act: Approval | Expunge, path: str) -> bytes:
     """The bytes of commit ``n`` that notes ``act``, of the dataset whose folder is ``path``."""
-    act = replace(act, at=_utc(act.at))
-    return _sealed(_ENCODER.encode(_Approval("approval", n, previous, _dataset(path), act)))
+    if isinstance(act, Approval):
+        approval = replace(act, at=_utc(act.at))
+        return _sealed(_ENCODER.encode(_Approval("approval", n, previous, _dataset(path), approval)))
+    expunge = replace(act, at=_utc(act.at))
+    return _sealed(_ENCODER.encode(_Expunge("expunge", n, previous, _dataset(path), expunge)))
 
 
 def _dataset(path: str) -> str:

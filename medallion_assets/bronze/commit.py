@@ -22,9 +22,9 @@ from medallion_assets.bronze.checkpoint import (
     encode_checkpoint,
 )
 from medallion_assets.bronze.codec import decode, encode, encode_note
-from medallion_assets.bronze.decide import EMPTY, decide, follow
+from medallion_assets.bronze.decide import EMPTY, decide, follow, rewritten
 from medallion_assets.errors import AlreadyExists, Conflict, Corrupt, NotFound, StorageError, StoreUnavailable
-from medallion_assets.lake.manifest import Approval, Commit, Head, Load, Note, Record
+from medallion_assets.lake.manifest import Approval, Commit, Expunge, Head, Load, Note, Record
 from medallion_assets.lake.ports import Store
 from medallion_assets.lake.window import Window
 
@@ -130,14 +130,21 @@ class CommitLog:
         return NONE
 
     def _named(self, entry: Entry) -> Commit:
-        """The commit that a checkpoint names."""
-        raw = self._bytes(entry.n)
+        """The commit that a checkpoint names, with the parts that it has now."""
+        commit = self._at(entry.n, entry.sha256)
+        note = None if entry.expunged is None else self._at(*entry.expunged)
+        if isinstance(commit, Note):
+            raise self._exchanged(entry.n, f"Commit {entry.n} is no load, as the checkpoint says.")
+        return rewritten(commit, note.act) if isinstance(note, Note) and isinstance(note.act, Expunge) else commit
+
+    def _at(self, n: int, digest: str) -> Record:
+        raw = self._bytes(n)
         if raw is None:
-            raise self._missing(entry.n)
-        commit = decode(raw, self._where(entry.n))
-        if isinstance(commit, Note) or (commit.n, commit.sha256) != (entry.n, entry.sha256):
-            raise self._exchanged(entry.n, f"Commit {entry.n} is not the one that the checkpoint names.")
-        return commit
+            raise self._missing(n)
+        record = decode(raw, self._where(n))
+        if (record.n, record.sha256) != (n, digest):
+            raise self._exchanged(n, f"Commit {n} is not the one that the checkpoint names.")
+        return record
 
     def _numbers(self, folder: str, name: re.Pattern[str], after: str = "") -> set[int]:
         found = (name.search(f"/{o.path}") for o in self._store.list(f"{self._path}/{folder}", after))
@@ -189,6 +196,23 @@ class CommitLog:
                 self._save(head.n + 1)
                 return follow(head, [decode(raw, self._where(head.n + 1))])
             head = self.extend(head)
+
+    def expunge(self, expunge: Expunge, seen: Head) -> Head:
+        """Give loads the parts without some of their rows, which are durable; returns the head that holds it.
+
+        Raises Conflict BRZ-040 when anything was committed since ``seen``: it might hold such rows, too.
+        StoreUnavailable BRZ-007: the outcome is unknown; the parts must stay.
+        """
+        raw = encode_note(seen.n + 1, seen.sha256, expunge, self._path)
+        if not self._create(seen.n + 1, raw):
+            raise Conflict(
+                "BRZ-040",
+                f"Commit {seen.n + 1} was made while the rows were looked for.",
+                where=self._where(seen.n + 1),
+                fix="Run again: it will look into that one, too.",
+            )
+        self._save(seen.n + 1)
+        return follow(seen, [decode(raw, self._where(seen.n + 1))])
 
     def _create(self, n: int, raw: bytes) -> bool:
         """Whether commit ``n`` is ours. An error of the network says nothing: the same bytes are tried again, and

@@ -6,12 +6,13 @@ The pattern is otherwise no part of a window's identity: a cdc load of a day rep
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 
 from medallion_assets.errors import Conflict, StorageError
-from medallion_assets.lake.manifest import Commit, Head, Load, Note, Pattern, Record
+from medallion_assets.lake.manifest import Approval, Commit, Expunge, Head, Load, Note, Pattern, Record
 from medallion_assets.lake.window import Window
 
-__all__ = ["EMPTY", "ZERO", "decide", "follow", "live_of"]
+__all__ = ["EMPTY", "ZERO", "decide", "follow", "live_of", "rewritten"]
 
 ZERO = "0" * 64
 EMPTY = Head(0, ZERO, ())
@@ -24,13 +25,24 @@ def follow(head: Head, records: Iterable[Record]) -> Head:
     n, sha256 = head.n, head.sha256
     for record in records:
         if isinstance(record, Note):
-            approved |= {*record.act.commits}
+            if isinstance(record.act, Approval):
+                approved |= {*record.act.commits}
+            else:
+                live = {number: rewritten(commit, record.act) for number, commit in live.items()}
         else:
             for superseded in record.load.replaces:
                 live.pop(superseded, None)
             live[record.n] = record
         n, sha256 = record.n, record.sha256
     return Head(n, sha256, tuple(live.values()), approved)
+
+
+def rewritten(commit: Commit, expunge: Expunge) -> Commit:
+    """``commit`` with the parts that ``expunge`` leaves it; the commit itself when it is none of those."""
+    for rewrite in expunge.rewrites:
+        if rewrite.n == commit.n:
+            return replace(commit, load=replace(commit.load, parts=rewrite.parts, rows=rewrite.rows))
+    return commit
 
 
 def live_of(head: Head, pattern: Pattern, window: Window) -> Commit | None:

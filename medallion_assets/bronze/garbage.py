@@ -1,16 +1,17 @@
 """What lies in a dataset's folder and belongs to nothing: parts of attempts that never committed, and, once nobody
-needs them, parts of loads that were replaced.
+needs them, parts of loads that were replaced, and parts with rows that were expunged.
 
 Age is by the store's clock, which also dated the objects. Commits, checkpoints and copies are never garbage.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
 from medallion_assets.bronze.commit import CommitLog
-from medallion_assets.lake.manifest import Commit, Load, Note
+from medallion_assets.bronze.decide import EMPTY, follow
+from medallion_assets.lake.manifest import Approval, Load, Note, Record
 from medallion_assets.lake.ports import Store
 
 __all__ = ["Garbage", "Keep", "Sweep", "sweep"]
@@ -25,13 +26,14 @@ class Garbage:
     path: str
     bytes: int
     modified: datetime
-    why: Literal["uncommitted", "replaced"]
+    why: Literal["uncommitted", "replaced", "expunged"]
 
 
 @dataclass(frozen=True, slots=True)
 class Keep:
     """What protects an object: nothing younger than ``grace`` goes, no replaced load younger than ``replaced`` (None:
-    none ever goes), and none whose replacement silver has not absorbed: it has come to commit ``absorbed``.
+    none ever goes), and none whose replacement silver has not absorbed: it has come to commit ``absorbed``. What was
+    expunged does not wait for ``replaced``.
     """
 
     grace: timedelta
@@ -79,21 +81,20 @@ def _garbage(store: Store, path: str, keep: Keep, now: datetime) -> tuple[tuple[
     # Listed before the log is read: what commits meanwhile is named by then.
     objects = [info for info in store.list(path) if info.path.endswith(".parquet")]
     times = {info.path.rpartition("/")[2]: info.modified for info in store.list(f"{path}/_commits")}
-    commits = tuple(c for c in CommitLog(store, path).commits() if not isinstance(c, Note))
-    live = _live(commits)
-    names = {part for commit in commits if commit.n in live for part in _parts(commit.load)}
-    replaced = {part: at for commit in commits if commit.n not in live
-                for part in _parts(commit.load) for at in [_replaced_at(commit, commits)]}  # fmt: skip
+    log = tuple(CommitLog(store, path).commits())
+    names = {name for commit in follow(EMPTY, log).live for name in _parts(commit.load)}
+    ended = _ended(log)
     found: list[Garbage] = []
     young = 0
     for info in objects:
         relative = info.path.removeprefix(f"{path}/")
         if relative in names:
             continue
-        if relative in replaced:
-            by = replaced[relative]
-            if _over(by, times.get(f"{by.n:020d}.json"), keep, now):
-                found.append(Garbage(relative, info.bytes, info.modified, "replaced"))
+        if relative in ended:
+            why, by = ended[relative]
+            wait = timedelta(0) if why == "expunged" else keep.replaced
+            if _over(by, times.get(f"{by:020d}.json"), keep, wait, now):
+                found.append(Garbage(relative, info.bytes, info.modified, why))
         elif now - info.modified >= keep.grace:
             found.append(Garbage(relative, info.bytes, info.modified, "uncommitted"))
         else:
@@ -101,25 +102,30 @@ def _garbage(store: Store, path: str, keep: Keep, now: datetime) -> tuple[tuple[
     return tuple(found), young
 
 
-def _live(commits: Iterable[Commit]) -> set[int]:
-    live: set[int] = set()
-    for commit in commits:
-        live.difference_update(commit.load.replaces)
-        live.add(commit.n)
-    return live
+def _ended(log: Sequence[Record]) -> dict[str, tuple[Literal["replaced", "expunged"], int]]:
+    """Parts that some commit names and no reader needs: why, and the commit that said so."""
+    held: dict[int, list[str]] = {}
+    ended: dict[str, tuple[Literal["replaced", "expunged"], int]] = {}
+    for record in log:
+        if not isinstance(record, Note):
+            for n in record.load.replaces:
+                ended = {**dict.fromkeys(held[n], ("replaced", record.n)), **ended}
+            held[record.n] = list(_parts(record.load))
+        elif not isinstance(record.act, Approval):
+            for rewrite in record.act.rewrites:
+                held[rewrite.n] += [part.path for part in rewrite.parts]
+            ended |= dict.fromkeys(record.act.gone, ("expunged", record.n))
+    return ended
 
 
-def _parts(load: Load) -> Mapping[str, None]:
-    parts = load.parts if load.quarantine is None else (*load.parts, load.quarantine)
-    return dict.fromkeys(part.path for part in parts)
+def _parts(load: Load) -> Iterator[str]:
+    yield from (part.path for part in load.parts)
+    if load.quarantine is not None:
+        yield load.quarantine.path
 
 
-def _replaced_at(commit: Commit, commits: Iterable[Commit]) -> Commit:
-    return next(other for other in commits if commit.n in other.load.replaces)
-
-
-def _over(by: Commit, at: datetime | None, keep: Keep, now: datetime) -> bool:
-    """``at``: when the store wrote the replacement's commit; None: it came after the listing."""
-    if at is None or keep.replaced is None or by.n > keep.absorbed:
+def _over(by: int, at: datetime | None, keep: Keep, wait: timedelta | None, now: datetime) -> bool:
+    """``at``: when the store wrote commit ``by``; None: it came after the listing."""
+    if at is None or wait is None or by > keep.absorbed:
         return False
-    return now - at >= max(keep.replaced, keep.grace)
+    return now - at >= max(wait, keep.grace)

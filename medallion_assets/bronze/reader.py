@@ -16,7 +16,7 @@ from medallion_assets.errors import Corrupt, StorageError
 from medallion_assets.lake.manifest import Column, Commit, Load, Part
 from medallion_assets.lake.ports import Store
 
-__all__ = ["ADDRESS", "Fault", "Verified", "frames", "quarantined", "quarantined_part", "scan", "verify"]
+__all__ = ["ADDRESS", "Fault", "Verified", "frames", "part_rows", "quarantined", "quarantined_part", "scan", "verify"]
 
 ADDRESS = ("_commit", "_part", "_row")
 _QUARANTINE = pl.Schema(
@@ -71,11 +71,15 @@ def quarantined(store: Store, path: str, load: Load) -> pl.DataFrame:
 
 def quarantined_part(store: Store, path: str, part: Part) -> pl.DataFrame:
     """As ``quarantined``, of a part that need not be committed yet."""
+    return part_rows(store, path, part).select(_QUARANTINE.names())
+
+
+def part_rows(store: Store, path: str, part: Part) -> pl.DataFrame:
+    """The rows of one part as they lie in it, verified. Raises Corrupt (BRZ-010 to BRZ-012)."""
     fault = Verified().check(store, path, part)
     if fault is not None:
         raise Corrupt(fault.code, f"{fault.path} {fault.what}.", where=store.url(path))
-    rows = pl.read_parquet(_location(store, path, part), glob=False, hive_partitioning=False)
-    return rows.select(_QUARANTINE.names())
+    return pl.read_parquet(_location(store, path, part), glob=False, hive_partitioning=False)
 
 
 def _scan(store: Store, path: str, commits: Sequence[Commit]) -> pl.LazyFrame:

@@ -21,7 +21,7 @@ from medallion_assets.lake.ports import Batch, Progress, Refused, Store
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Compression", "Written", "write"]
+__all__ = ["Compression", "Written", "rewrite", "write"]
 
 Compression = Literal["zstd", "snappy", "gzip", "lz4", "brotli"]
 
@@ -93,6 +93,15 @@ def write(  # noqa: PLR0917 - the contract between ingest and writer
     hashes = [part.sha256 for part in parts] + ([held.sha256] if held is not None else [])
     schema = tuple(Column(name, dtype) for name, dtype in types.items())
     return Written(parts, rows, schema, quarantine.rows, held, sha256("\n".join(hashes).encode()).hexdigest())
+
+
+def rewrite(
+    part: Part, rows: "pl.DataFrame", store: Store, base: str, *, attempt: str, compression: Compression
+) -> Part:  # fmt: skip
+    """``rows``, some of those of ``part``, as a part beside it under the same ordinal; paths are below ``base``."""
+    folder = part.path.rpartition("/")[0]
+    at = _Place(store, f"{base}/{folder}", base, attempt, compression, tuple(part.minimum))
+    return at.part(part.ordinal, rows)
 
 
 def _learn(types: dict[str, str], rows: "pl.DataFrame", where: str) -> None:

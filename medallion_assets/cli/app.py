@@ -276,7 +276,15 @@ def schema(
         print("For an editor, first line of an intent: # yaml-language-server: $schema=../schemas/intent.schema.json")
 
 
-for further in (upkeep.doctor, upkeep.verify, upkeep.repair, upkeep.gc, silver.rebuild, decisions.approve):
+for further in (
+    upkeep.doctor,
+    upkeep.verify,
+    upkeep.repair,
+    upkeep.gc,
+    silver.rebuild,
+    decisions.approve,
+    decisions.expunge,
+):
     app.command()(further)
 app.add_typer(silver.quarantine)
 

@@ -16,6 +16,7 @@ __all__ = [
     "Column",
     "Commit",
     "CursorValue",
+    "Expunge",
     "FileFact",
     "Head",
     "Load",
@@ -23,6 +24,7 @@ __all__ = [
     "Part",
     "Pattern",
     "Record",
+    "Rewrite",
     "Schema",
     "SourceFacts",
 ]
@@ -97,7 +99,8 @@ class Load:
     """Rows that could not be read and lie in ``quarantine``."""
     quarantine: Part | None
     content: str
-    """SHA-256 over the parts' hashes in order and the quarantine's: equal for equal rows in equal parts."""
+    """SHA-256 over the parts' hashes in order and the quarantine's, as they were loaded: equal for equal rows in equal
+    parts."""
     intent: str
     """Fingerprint of source, load and columns of the intent."""
     source: SourceFacts
@@ -135,12 +138,40 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True)
+class Rewrite:
+    """The parts that hold the load of commit ``n`` from now on: those it had, without some of their rows."""
+
+    n: int
+    parts: tuple[Part, ...]
+    """Under the ordinals that they had; one whose rows all went is not among them."""
+    rows: int
+    """In all of ``parts``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expunge:
+    """Loads of which the rows of some keys are no part any more. Which keys, it does not say.
+
+    A load keeps its number, window, cursor and content hash: what a source gives again unchanged is not loaded again.
+    """
+
+    rewrites: tuple[Rewrite, ...]
+    gone: tuple[str, ...]
+    """Paths of parts that nothing reads any more, of replaced loads too: they may be missing from now on."""
+    rows: int
+    """Rows that went."""
+    run_id: str
+    at: datetime
+    code_version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """Entry ``n`` of the log that loads nothing: it says something of earlier entries. Fields as in ``Commit``."""
 
     n: int
     previous: str
-    act: Approval
+    act: Approval | Expunge
     sha256: str
 
 

@@ -8,7 +8,7 @@ import pytest
 from medallion_assets.bronze.codec import decode, encode, encode_note
 from medallion_assets.bronze.decide import ZERO
 from medallion_assets.errors import Corrupt, StorageError
-from medallion_assets.lake.manifest import Approval, Commit, Note, Part
+from medallion_assets.lake.manifest import Approval, Commit, Expunge, Note, Part, Rewrite
 from medallion_assets.lake.window import Window
 from medallion_assets_tests.bronze.loads import PATH, days, load_of
 
@@ -111,3 +111,11 @@ def test_an_approval_survives_the_way_to_bytes_and_back() -> None:
         "dataset": "system=retail/table=orders",
         "act": {"commits": [4, 7], "run_id": "run", "at": "2024-01-01T00:00:00Z", "code_version": "0.1.0"},
     }
+
+
+def test_an_expunge_survives_the_way_to_bytes_and_back_and_names_no_key() -> None:
+    part = Part("pattern=full/dt=2024-01-01/part-00002-new.parquet", 2, 3, 4, "f" * 64)
+    act = Expunge((Rewrite(4, (part,), 3),), ("a", "b"), 7, "run", datetime(2024, 1, 1, tzinfo=timezone.utc), "0.1.0")
+    raw = encode_note(8, "a" * 64, act, PATH)
+    assert decode(raw, "here") == Note(8, "a" * 64, act, sha256(raw).hexdigest())
+    assert json.loads(raw)["commit"]["kind"] == "expunge"

@@ -487,3 +487,14 @@ def test_checkpoints_pass_over_approvals() -> None:
     assert (near.n, [c.n for c in near.live]) == (10, [9])
     log_of(store).publish(load_of(days(11)), near)
     assert log_of(store).head().approved == {9}
+
+
+def test_a_checkpoint_holds_the_loads_on_both_sides_of_an_approval() -> None:
+    store = filled(5)
+    log = log_of(store)
+    head = log.approve(approval(3), log.head())
+    for day in range(6, 10):
+        log.publish(load_of(days(day)), head)
+        head = log.extend(head)
+    assert store.get(saved(10))
+    assert [[c.n for c in log_of(store).near(days(day)).live] for day in (5, 6, 9)] == [[5], [7], [10]]

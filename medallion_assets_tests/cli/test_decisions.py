@@ -1,9 +1,11 @@
-"""What a person decides: that deletes are right."""
+"""What a person decides: that deletes are right, and which keys were never there."""
 
 import json
 
+import polars as pl
 import pytest
 
+from medallion_assets.project import Project
 from medallion_assets_tests.cli.conftest import ORDERS, Lake
 
 ALL, FEW, FEWER = range(1, 501), range(1, 201), range(1, 91)
@@ -87,3 +89,96 @@ def test_a_table_built_anew_honours_the_approval(held: Lake) -> None:
     held.write("intents/orders.yaml", ORDERS.replace("keys: id,", "keys: id, version: 2,"))
     assert held.run("run", "orders", "--date", "2024-01-03").code == 0
     assert current(held) == 200
+
+
+CHANGES = """
+system: crm
+table: people
+source: {type: file, path: "data/people_{run_date}.csv"}
+load: {pattern: cdc, operation: {column: op}}
+partitions: {start: 2024-01-01, end: 2024-02-01}
+columns: {mail: {type: string, pii: true}}
+quarantine: {max_rows: 9}
+silver:
+  - {model: scd_type_2, keys: mail, order_by: at, delete_mode: erase}
+  - {model: event, entity: log}
+"""
+
+
+@pytest.fixture
+def people(lake: Lake) -> Lake:
+    """ann was deleted, bob is live; a row of ann's stands in the first file, which was once another."""
+    lake.write("intents/people.yaml", CHANGES)
+    lake.write("data/people_2024-01-01.csv", "op,mail,at\nI,ann@x,1\nI,bob@x,1\nI,ann@x,2,ragged\n")
+    lake.run("run", "people", "--date", "2024-01-01")
+    lake.write("data/people_2024-01-01.csv", "op,mail,at\nI,ann@x,1\nI,bob@x,1\n")
+    lake.write("data/people_2024-01-02.csv", "op,mail,at\nD,ann@x,2\n")
+    assert lake.run("run", "people", "--from", "2024-01-01", "--to", "2024-01-02").code == 0
+    return lake
+
+
+def mails(lake: Lake) -> list[str]:
+    """Of every part that lies in bronze, whether or not a commit still names it."""
+    folder = lake.root / "lake/bronze/system=crm"
+    parts = [p for p in folder.rglob("*.parquet") if "_quarantine" not in p.parts]
+    return sorted(mail for part in parts for mail in pl.read_parquet(part, hive_partitioning=False)["mail"])
+
+
+def test_expunge_counts_first_and_takes_out_when_told(people: Lake) -> None:
+    before = mails(people)
+    looked = people.run("expunge", "crm.people", "--keys", "ann@x", "--keys", "eve@x")
+    assert (looked.code, looked.out.splitlines()[0]) == (0, "1 of 2 keys are in bronze: 2 rows in 2 loads.")
+    assert "With --delete they are taken out: 2 parts" in looked.out
+    assert (mails(people), before) == (before, ["ann@x"] * 3 + ["bob@x"] * 2)
+    done = people.run("expunge", "crm.people", "--keys", "ann@x", "--delete")
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[1:] == [
+        "Taken out by commit 4; 2 parts were written again.",
+        "silver/crm/people: 1 rows, 0 changed.",
+        "silver/crm/log: 1 rows, 2 changed.",
+        "The old parts go with `medallion gc --delete`, once they are older than its --grace.",
+    ]
+    for command in ("verify", "repair"):
+        assert people.run(command, "people").code == 0
+    assert people.run("status", "people", "--verify").code == 0
+    assert people.run("verify", "people", "--silver").code == 0
+    removed = json.loads(people.run("gc", "people", "--grace", "0s", "--delete", "--json").out)["crm.people"]
+    assert {g["why"] for g in removed["garbage"]} == {"expunged"}
+    assert mails(people) == ["bob@x"]
+    assert b"ann@x" not in b"".join(p.read_bytes() for p in people.root.rglob("lake/bronze/system=crm/**/*.json"))
+    assert [people.run(c, "people").code for c in ("verify", "repair")] == [0, 0]
+
+
+def test_what_was_expunged_does_not_come_back_with_the_same_file(people: Lake) -> None:
+    assert people.run("expunge", "people", "--keys", "ann@x", "--delete", "--json").code == 0
+    again = people.run("run", "people", "--from", "2024-01-01", "--to", "2024-01-02")
+    assert (again.code, "Nothing new" in again.out) == (0, True)
+    assert json.loads(people.run("expunge", "people", "--keys", "ann@x", "--json").out)["rows"] == [0]
+
+
+def test_a_key_that_is_live_is_expunged_only_on_purpose(people: Lake) -> None:
+    refused = people.run("expunge", "people", "--keys", "ann@x", "--keys", "bob@x", "--delete")
+    assert (refused.code, "CLI-015  crm.people  --keys, number 2" in refused.err) == (1, True)
+    assert "1 of the keys are live in silver/crm/people." in refused.err
+    done = json.loads(people.run("expunge", "people", "--keys", "bob@x", "--live", "--delete", "--json").out)
+    assert (done["rows"], [t["rows"] for t in done["tables"]]) == ([1], [0, 2])
+
+
+def test_a_table_that_holds_a_load_or_is_behind_cannot_tell(held: Lake) -> None:
+    refused = held.run("expunge", "orders", "--keys", "7")
+    assert (refused.code, "SLV-013  silver/shop/orders\n  The table holds a load back" in refused.err) == (3, True)
+    assert held.run("approve", "orders").code == 0
+    assert json.loads(held.run("expunge", "orders", "--keys", "300", "--json").out)["rows"] == [1]
+    loaded = Project.load(held.root)
+    plan = loaded.plan("orders")
+    loaded.ingest(plan, loaded.partition(plan, "2024-01-04"))
+    assert "has not absorbed all of bronze" in held.run("expunge", "orders", "--keys", "300").err
+
+
+def test_without_a_table_of_states_nothing_says_that_a_key_was_deleted(people: Lake) -> None:
+    events = "silver: {model: event, keys: mail, version: 2}\n"
+    people.write("intents/people.yaml", CHANGES.partition("silver:")[0] + events)
+    assert people.run("run", "people", "--date", "2024-01-02").code == 0
+    refused = people.run("expunge", "people", "--keys", "ann@x")
+    assert (refused.code, "CLI-015" in refused.err) == (1, True)
+    assert people.run("expunge", "people", "--keys", "ann@x", "--live").code == 0
