@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from pydantic_core import PydanticCustomError
 
 from medallion_assets.intent.api import CursorPages, NextUrl, Offset, Page, SessionTok
+from medallion_assets.intent.cells import cells
 from medallion_assets.intent.finding import Finding
 from medallion_assets.intent.fixed_width import fixed_width_findings
 from medallion_assets.intent.model import Intent
-from medallion_assets.intent.source import Api, Bronze, Database, File, FixedWidth, Kafka, Python, Source
+from medallion_assets.intent.source import Api, Bronze, Database, Excel, File, FixedWidth, Kafka, Python, Source, Xml
 from medallion_assets.intent.template import FIELDS, WINDOW_FIELDS, fields
 from medallion_assets.intent.tree import Key
+from medallion_assets.intent.xpath import xpath_steps
 
 __all__ = ["reads_window", "request_texts", "source_findings"]
 
@@ -63,6 +65,17 @@ def _file(source: File) -> Iterator[Finding]:
         yield Finding("INT-047", ("source", "path"), "The list of paths is empty.", "Write at least one path.")
     if isinstance(source.format, FixedWidth):
         yield from fixed_width_findings(source.format)
+    if isinstance(source.format, Excel) and source.format.range is not None and cells(source.format.range) is None:
+        yield Finding(
+            "INT-010", ("source", "format", "range"), f"`{source.format.range}` is not a range of cells.",
+            "Write it like `A3:F200`.",
+        )  # fmt: skip
+    if isinstance(source.format, Xml) and xpath_steps(source.format.records) is None:
+        yield Finding(
+            "INT-010", ("source", "format", "records"),
+            f"`{source.format.records}` is not a path that can be followed while the document is read.",
+            "Write names alone, like `/feed/entry` or `//entry`.",
+        )  # fmt: skip
 
 
 def _api(source: Api) -> Iterator[Finding]:

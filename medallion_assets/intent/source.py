@@ -114,7 +114,9 @@ class Xml(Spec):
 
     type: Literal["xml"]
     records: Text
-    """XPath to the elements that are rows."""
+    """XPath to the elements that are rows: ``/feed/entry``, ``//entry``."""
+    nested: Literal["json", "flatten"] = "json"
+    """Elements with children or attributes become JSON text, or columns joined with ``_``."""
 
 
 class FwField(Spec):

@@ -7,11 +7,9 @@ from medallion_assets.intent.load import Cdc, CurrentHistory, Full, Incremental,
 from medallion_assets.intent.model import Intent
 from medallion_assets.intent.platform import Platform
 from medallion_assets.intent.silver import Silver
-from medallion_assets.intent.source import Api, Columnar, Csv, Database, File, FixedWidth, Json, Kafka, Python, Source
+from medallion_assets.intent.source import Api, Database, File, Kafka, Python, Source
 
 __all__ = ["inactive", "unbuilt"]
-
-_SUFFIXES = {".avro": "avro", ".xlsx": "excel", ".xls": "excel", ".xlsb": "excel", ".ods": "excel", ".xml": "xml"}
 
 
 def unbuilt(intent: Intent, source: Source, load: Load, platform: Platform) -> tuple[str, ...]:
@@ -42,33 +40,13 @@ def inactive(intent: Intent) -> tuple[str, ...]:
 
 def _source(source: Source) -> Iterator[str]:
     if isinstance(source, File):
-        yield from _file(source)
+        if source.store is not None:
+            yield "a file source with a `store`"
     elif isinstance(source, Api):
         if source.parents is not None and source.parents.dataset is not None:
             yield "`source.parents.dataset`"
     elif not isinstance(source, Database | Python):
         yield f"source type `{source.type}`"
-
-
-def _file(source: File) -> Iterator[str]:
-    match source.format:
-        case None:
-            suffixes = (_suffix(path) for path in source.path)
-            yield from (f"file format `{_SUFFIXES[s]}`" for s in suffixes if s in _SUFFIXES)
-        case Csv() | Json() | FixedWidth() | Columnar(type="parquet"):
-            pass
-        case other:
-            yield f"file format `{other.type}`"
-    if source.store is not None:
-        yield "a file source with a `store`"
-
-
-def _suffix(path: str) -> str:
-    name = path.lower().rpartition("/")[2]
-    for packed in (".gz", ".zst", ".bz2", ".zip"):
-        name = name.removesuffix(packed)
-    stem, dot, end = name.rpartition(".")
-    return dot + end if stem else ""
 
 
 def _load(load: Load) -> Iterator[str]:

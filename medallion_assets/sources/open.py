@@ -11,7 +11,6 @@ from medallion_assets.intent.platform import Store as StoreSpec
 from medallion_assets.intent.source import Database, File, Python
 from medallion_assets.lake.ports import Source
 from medallion_assets.plan.model import DatasetPlan
-from medallion_assets.sources.files.formats import check_format
 from medallion_assets.sources.files.local import LocalFiles
 from medallion_assets.sources.files.source import FileSource
 
@@ -56,7 +55,6 @@ def open_source(plan: DatasetPlan, around: Surroundings) -> Source:
 def _files(plan: DatasetPlan, spec: File, around: Surroundings) -> Source:
     if spec.store is not None:
         raise _unbuilt(plan, "A file source with a `store`", "Keep the files below the project, and remove `store`.")
-    check_format(spec.format, f"{plan.file}:{plan.line}")
     return FileSource(
         spec, LocalFiles(around.root), plan.calendar.timezone, plan.bronze.pattern == "full", around.resolve
     )

@@ -165,8 +165,6 @@ def test_the_source_of_a_plan(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("{type: file, path: a.avro, format: avro}", "File format `avro`"),
-        ("{type: file, path: a.xlsx, format: excel}", "File format `excel`"),
         ("{type: file, store: lake, path: a.csv}", "`store`"),
     ],
 )

@@ -60,11 +60,30 @@ class Archive:
                 where=self._where,
                 fix="Correct source.member, or deliver the file again.",
             )
-        stated = sum(info.file_size for info in chosen)
-        if stated > FREE_BYTES and stated > MAX_RATIO * self._bytes:
-            raise bomb("zip", self._bytes, stated, self._where)
+        self._refuse_bomb(chosen)
         for info in sorted(chosen, key=lambda info: info.filename):
             yield Member(self._zip, info, f"{self._where}/{info.filename}")
+
+    def has(self, name: str) -> bool:
+        """Whether there is a member of that very name."""
+        return any(info.filename == name for info in self._infos)
+
+    def part(self, name: str) -> "Member":
+        """The member of that very name. Raises ExtractionError SRC-007 when there is none."""
+        info = next((info for info in self._infos if info.filename == name), None)
+        if info is None:
+            raise _damaged(f"it lacks {name}", self._where)
+        self._refuse_bomb([info])
+        return Member(self._zip, info, self._where)
+
+    def refuse_bomb(self) -> None:
+        """Raises ExtractionError SRC-008 when all members together are one."""
+        self._refuse_bomb(self._infos)
+
+    def _refuse_bomb(self, infos: list[zipfile.ZipInfo]) -> None:
+        stated = sum(info.file_size for info in infos)
+        if stated > FREE_BYTES and stated > MAX_RATIO * self._bytes:
+            raise bomb("zip", self._bytes, stated, self._where)
 
 
 def _wanted(name: str, pattern: str | None) -> bool:

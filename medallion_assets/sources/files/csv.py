@@ -18,6 +18,7 @@ from medallion_assets.lake.ports import Batch, Refused
 from medallion_assets.sources.files.csv_ahead import Ahead
 from medallion_assets.sources.files.csv_rows import RECORD_LIMIT, Dialect, next_record
 from medallion_assets.sources.files.csv_scan import Counts, scan
+from medallion_assets.sources.files.names import problem_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -246,14 +247,7 @@ class _Csv:
             ) from error
 
     def _usable(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        twice = sorted({name for name in names if names.count(name) > 1})
-        problem = ""
-        if any("\0" in name or "\r" in name for name in names):
-            problem = "The header holds NUL or CR: the file has another encoding, or lines that end with CR alone."
-        elif "" in names:
-            problem = f"Column {names.index('') + 1} of {len(names)} has no name."
-        elif twice:
-            problem = f"Columns have the same name: {', '.join(twice)}."
+        problem = problem_of(names)
         if problem:
             fix = "Correct the header, or name every column in source.format.names."
             raise self._error("SRC-010", problem, fix, self._header_line)

@@ -15,7 +15,7 @@ from medallion_assets.lake.ports import Batch, Refused
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["FAILURES", "Element", "Rows"]
+__all__ = ["FAILURES", "Columns", "Element", "Rows"]
 
 Members = dict[str, msgspec.Raw]
 FAILURES = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -33,12 +33,36 @@ class Element(NamedTuple):
     line: int
 
 
+class Columns:
+    """The columns seen so far in a file, in the order of their first value."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._names: dict[str, None] = {}
+
+    def frame(self, rows: "list[dict[str, str | None]]") -> "pl.DataFrame":
+        """Raises ExtractionError SRC-016 for more than 20,000 columns."""
+        import polars as pl
+
+        for row in rows:
+            if not row.keys() <= self._names.keys():
+                self._names.update(dict.fromkeys(row))
+        if len(self._names) > _MAX_COLUMNS:
+            raise ExtractionError(
+                "SRC-016",
+                f"The records have more than {_MAX_COLUMNS:,} different members.",
+                where=self._where,
+                fix="Keep maps of values as JSON text (`nested: json`), or turn the file into records.",
+            )
+        return pl.DataFrame({c: pl.Series(c, [row.get(c) for row in rows], pl.String) for c in self._names})
+
+
 class Rows:
-    """Turns elements into batches. Columns are those seen so far in the file, in the order of their first value."""
+    """Turns elements into batches."""
 
     def __init__(self, name: str, where: str, nested: Literal["json", "flatten"]) -> None:
-        self._name, self._where, self._flatten = name, where, nested == "flatten"
-        self._columns: dict[str, None] = {}
+        self._name, self._flatten = name, nested == "flatten"
+        self._columns = Columns(where)
 
     def batch(self, elements: Iterable[Element]) -> Batch:
         """Raises ExtractionError SRC-016 for more than 20,000 columns."""
@@ -51,7 +75,7 @@ class Rows:
                 refused.append(Refused("json", row, self._name, element.line, raw))
             else:
                 rows.append(row)
-        return Batch(self._frame(rows), tuple(refused))
+        return Batch(self._columns.frame(rows), tuple(refused))
 
     def _row(self, raw: bytes) -> dict[str, str | None] | str:
         """Cells by column, or why there are none."""
@@ -73,21 +97,6 @@ class Rows:
                 yield from self._cells(inner, f"{prefix}{key}_")
             else:
                 yield prefix + key, _text(raw)
-
-    def _frame(self, rows: list[dict[str, str | None]]) -> "pl.DataFrame":
-        import polars as pl
-
-        for row in rows:
-            if not row.keys() <= self._columns.keys():
-                self._columns.update(dict.fromkeys(row))
-        if len(self._columns) > _MAX_COLUMNS:
-            raise ExtractionError(
-                "SRC-016",
-                f"The records have more than {_MAX_COLUMNS:,} different members.",
-                where=self._where,
-                fix="Keep maps of values as JSON text (`nested: json`), or turn the file into records.",
-            )
-        return pl.DataFrame({c: pl.Series(c, [row.get(c) for row in rows], pl.String) for c in self._columns})
 
 
 def _text(raw: bytes) -> str | None:

@@ -56,10 +56,13 @@ class _Hashed(io.RawIOBase):
 class Content:
     """What a format reads: a file, or a member of an archive, unpacked. ``stream`` is read once, from its start."""
 
-    def __init__(self, name: str, where: str, stream: io.BufferedReader, opened: Opened | None) -> None:
+    def __init__(self, name: str, where: str, stream: io.BufferedReader, opened: Opened | None, size: int) -> None:
         self.name, self.where, self.stream = name, where, stream
+        self.bytes = size
+        """As stored: of the file, or of the member."""
         self._opened = opened
         self._open = ExitStack()
+        self._file: IO[bytes] | None = None
 
     @property
     def path(self) -> Path | None:
@@ -71,20 +74,26 @@ class Content:
 
         Raises ExtractionError SRC-005 when there is no room for that.
         """
-        anywhere = None if self._opened is None else self._opened.seekable()
-        if anywhere is not None:
-            return self._open.enter_context(anywhere)
-        file = self._open.enter_context(TemporaryFile())  # noqa: SIM115 - the stack ends it
+        if self._file is None:
+            self._file = (None if self._opened is None else self._opened.seekable()) or self._laid_aside()
+            self._open.enter_context(self._file)
+        self._file.seek(0)
+        return self._file
+
+    def _laid_aside(self) -> IO[bytes]:
+        file = TemporaryFile()  # noqa: SIM115 - closed with what holds it
         try:
             shutil.copyfileobj(self.stream, file, _CHUNK)
-        except OSError as error:
+        except BaseException as error:
+            file.close()
+            if not isinstance(error, OSError):
+                raise
             raise ExtractionError(
                 "SRC-005",
                 f"The file cannot be laid into a temporary one: {error.strerror or error}.",
                 where=self.where,
                 fix="Make room in the folder for temporary files, or name another one in TMPDIR.",
             ) from error
-        file.seek(0)
         return file
 
     def close(self) -> None:
@@ -129,7 +138,7 @@ class StoredFile:
         if not zipped:
             yield from self._unpacked(found.name, found.where, self._stored, self._raw, self._opened)
             return
-        with closing(Content(found.name, found.where, self._stored, self._opened)) as whole:
+        with closing(Content(found.name, found.where, self._stored, self._opened, found.bytes)) as whole:
             archive = Archive(whole.seekable(), found.where, found.bytes)
             if self._compression == "auto" and self._member is None and archive.is_workbook:
                 yield whole
@@ -146,7 +155,7 @@ class StoredFile:
         codec = codec_of(compression, stream.peek(PEEK)[:PEEK])
         if codec is not None:
             stream, opened = io.BufferedReader(Decoded(stream, packed, codec), _CHUNK), None
-        with closing(Content(name, where, stream, opened)) as content:
+        with closing(Content(name, where, stream, opened, packed.bytes)) as content:
             yield content
         while stream.read(_CHUNK):  # a format may know that it is done; checksums come at the end
             pass
