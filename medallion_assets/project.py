@@ -255,6 +255,10 @@ class Project:
             self.platform.policy, self.env, read_env_file(file.read_text()) if file.is_file() else {}, self.root
         )
 
+    def resolve(self, text: str) -> str:
+        """``text`` with its references as values. Raises ConfigError PLN-020 to PLN-023."""
+        return self._resolver.text(text)
+
     def scrub(self, text: str) -> str:
         """``text`` without any secret that was resolved so far."""
         if "_resolver" not in self.__dict__:
@@ -428,6 +432,12 @@ class Project:
         from medallion_assets.bronze.reader import scan
 
         return scan(self.store(plan.bronze.store), plan.bronze.path, commits)
+
+    def write_report(self, page: str) -> str:
+        """Put the quality report beside the silver tables; where it is. Raises StorageError."""
+        store, path = self.store(self.platform.silver.store), "quality/index.html"
+        store.put(path, page.encode())
+        return store.url(path)
 
     # -------------------------------------------------------------------------------------------- upkeep
 

@@ -27,6 +27,7 @@ from medallion_assets.cli.options import (
     document,
     options_of,
 )
+from medallion_assets.cli.report import report
 from medallion_assets.errors import CheckError, ConfigError, MedallionError
 
 __all__ = ["app", "main"]
@@ -284,6 +285,7 @@ for further in (
     silver.rebuild,
     decisions.approve,
     decisions.expunge,
+    report,
 ):
     app.command()(further)
 app.add_typer(silver.quarantine)

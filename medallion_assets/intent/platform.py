@@ -150,6 +150,8 @@ class Webhook(Spec):
     type: Literal["webhook"]
     url: Text
     headers: Map[Text] = Field(default_factory=dict)
+    secret: Text | None = None
+    """Key of the HMAC-SHA-256 of the body in the header ``X-Medallion-Signature``."""
 
 
 class Slack(Spec):

@@ -12,9 +12,11 @@ import dagster as dg
 
 from medallion_assets.errors import ConfigError
 from medallion_assets.intent.source import Bronze
+from medallion_assets.orchestration.alerts import alert_sensors
 from medallion_assets.orchestration.assets import IO_MANAGER, NoWatcher, Watcher, bronze_asset, silver_asset
 from medallion_assets.orchestration.broken import broken_definitions
 from medallion_assets.orchestration.io_managers import lake_io_manager
+from medallion_assets.orchestration.quality import dashboard
 from medallion_assets.orchestration.requests import Target
 from medallion_assets.orchestration.resources import LakeResource
 from medallion_assets.orchestration.schedules import schedules
@@ -82,10 +84,11 @@ def build_definitions(
     chosen = [plan for plan in project.plans if plan.enabled] if plans is None else plans
     with quiet():
         targets = [builder.target(plan) for plan in chosen if not plan.not_built]
+        board = [dashboard(targets)] if targets and plans is None else []
         return dg.Definitions(
-            assets=[asset for plan in chosen for asset in builder.assets(plan)],
+            assets=[*(asset for plan in chosen for asset in builder.assets(plan)), *board],
             schedules=schedules(project, targets),
-            sensors=sensors(project, targets),
+            sensors=[*sensors(project, targets), *alert_sensors(project, targets)],
             resources={"lake": lake, IO_MANAGER: lake_io_manager},
             executor=dg.in_process_executor,
         )

@@ -23,6 +23,11 @@ class Target:
     plan: DatasetPlan
     keys: tuple[dg.AssetKey, ...]
 
+    @property
+    def has_bronze(self) -> bool:
+        """Whether the first key is a bronze asset; a dataset on another's bronze has none."""
+        return len(self.keys) > len(self.plan.silvers)
+
     def request(self, partitions: Sequence[Partition], run_key: str, tags: Mapping[str, str]) -> dg.RunRequest:
         """``partitions`` are adjacent; of a dataset without partitions there is one."""
         tags = {INTENT_TAG: self.plan.name, **tags}

@@ -73,6 +73,7 @@ def _plan(located: LocatedIntent, by_name: Mapping[str, Intent], platform: Platf
         upstream=tuple(sorted(_upstream(source))),
         schedule=intent.schedule,
         sensor=intent.sensor,
+        alerts=intent.alerts,
         late=load.late_data.max_lateness if isinstance(load, Incremental | Cdc) else None,
         not_built=unbuilt(intent, source, load, platform),
         inactive=inactive(intent),

@@ -10,7 +10,7 @@ from typing import Literal
 
 from medallion_assets.intent.check import Check
 from medallion_assets.intent.load import Load
-from medallion_assets.intent.model import Schedule, Sensor
+from medallion_assets.intent.model import Alert, Schedule, Sensor
 from medallion_assets.intent.source import Source
 from medallion_assets.lake.ids import DatasetId, EntityId
 from medallion_assets.lake.manifest import Pattern
@@ -174,6 +174,7 @@ class DatasetPlan:
     late: timedelta | None
     schedule: Schedule | None
     sensor: Sensor | None
+    alerts: tuple[Alert, ...]
     not_built: tuple[str, ...]
     """What the intent asks for that this version cannot run yet, one sentence each; empty: it can be run."""
     inactive: tuple[str, ...]

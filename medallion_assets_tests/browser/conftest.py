@@ -33,8 +33,9 @@ def ui() -> Iterator[Ui]:
 @pytest.fixture
 def page(tmp_path: Path) -> "Iterator[Page]":
     """One tab of a browser with an empty profile."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=60_000)
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
             str(tmp_path / "profile"),

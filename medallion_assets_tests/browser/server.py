@@ -16,6 +16,15 @@ from urllib.request import urlopen
 
 ROOT = Path(__file__).parents[2]
 START_S = 90.0
+INBOX = """
+system: inbox
+table: drops
+source: {type: file, path: "drop/*.csv"}
+load: incremental
+sensor: {interval: 30s, settle: 0s}
+silver: {model: event, keys: id}
+"""
+"""A folder that a sensor watches."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,7 @@ def example_ui() -> Iterator[Ui]:
     with tempfile.TemporaryDirectory(prefix="medallion-") as folder:
         root, home = Path(folder), Path(folder) / ".dagster"
         shutil.copytree(ROOT / "intents", root / "intents")
+        (root / "intents/inbox.yaml").write_text(INBOX, "utf-8")
         for name in ("platform.yaml", "workspace.yaml"):
             shutil.copy(ROOT / name, root)
         home.mkdir()

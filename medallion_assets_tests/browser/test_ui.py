@@ -68,3 +68,25 @@ def _shoot(ui: Ui, page: Page, path: str, name: str, shows: str) -> None:
     page.wait_for_timeout(1_500)  # graphs and icons settle
     IMAGES.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=IMAGES / name)
+
+
+def test_the_dashboard_is_materialised_and_shows_every_dataset(ui: Ui, page: Page) -> None:
+    page.goto(f"{ui.url}/assets/quality/dashboard")
+    page.get_by_role("button", name="Materialize").first.click()
+    expect(page.get_by_text("Launched run").first).to_be_visible(timeout=RUN_MS)
+    page.goto(f"{ui.url}/assets/quality/dashboard?view=events")
+    expect(page.get_by_text("verdicts").first).to_be_visible(timeout=RUN_MS)
+    page.get_by_text("Show Markdown").first.click()
+    expect(page.get_by_role("dialog").get_by_text("nyc.flights").first).to_be_visible()
+    page.wait_for_timeout(1_000)
+    page.screenshot(path=IMAGES / "dashboard.png")
+
+
+def test_a_file_dropped_into_a_folder_is_loaded_by_the_sensor(ui: Ui, page: Page) -> None:
+    (ui.root / "drop").mkdir(exist_ok=True)
+    (ui.root / "drop/a.csv").write_text("id,what\n1,first\n")
+    page.goto(f"{ui.url}/assets/bronze/inbox/drops?view=events")
+    expect(page.get_by_text("1 part", exact=False).or_(page.get_by_text("partition_row_count")).first).to_be_visible(
+        timeout=RUN_MS
+    )
+    _shoot(ui, page, "/locations/medallion/sensors/files_every_30_s", "sensor.png", "files_every_30_s")

@@ -110,3 +110,14 @@ def test_released_rows_reach_the_table_once_the_intent_is_mended(people: Lake) -
     people.write("data/people_2024-01-01.csv", "id,age,mail\n1,30,a@x.org\n2,old,b@x.org\n3,40,c@x.org\n")
     people.run("run", "people", "--date", "2024-01-01")
     assert people.run("quarantine", "release", "people").code == 0
+
+
+def test_the_report_is_written_into_the_lake_and_scored(people: Lake) -> None:
+    people.run("run", "orders", "--date", "2024-01-01")
+    answer = json.loads(people.run("report", "--json").out)
+    assert set(answer["datasets"]) == {"hr.people", "shop.orders"}
+    text = (people.root / "lake/quality/index.html").read_text()
+    assert "hr.people" in text
+    assert "unique_keys" in text
+    done = people.run("report")
+    assert (done.code, done.out.splitlines()[-1].startswith("2 datasets, score ")) == (0, True)

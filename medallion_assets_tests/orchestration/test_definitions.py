@@ -27,6 +27,7 @@ def test_an_intent_is_two_ops_with_their_checks(project: ScriptedProject) -> Non
         "refine__retail__shops": ({"silver/retail/shops"}, "medallion.retail.shops"),
         "ingest__web__clicks": ({"bronze/web/clicks"}, "medallion.web.clicks"),
         "refine__web__clicks": ({"silver/web/clicks", "silver/web/clicks_by_day"}, "medallion.web.clicks"),
+        "quality__dashboard": ({"quality/dashboard"}, None),
     }
 
 
@@ -128,6 +129,7 @@ silver: {model: scd_type_1, keys: order_id}
         "bronze/retail/orders",
         "silver/sales/orders",
         "silver/sales/orders_now",
+        "quality/dashboard",
     }
     second = found[dg.AssetKey(["silver", "sales", "orders_now"])]
     assert [dep.asset_key for dep in second.deps] == [BRONZE]
@@ -153,7 +155,8 @@ def test_a_broken_intent_takes_no_other_down_and_is_a_failed_check(
     found = specs(defs)
     names = {key.to_user_string() for key in found}
     assert names == {
-        "bronze/retail/orders", "silver/sales/orders", "broken/wrong/a", "broken/b", "broken/_base", "broken/no",
+        "bronze/retail/orders", "silver/sales/orders", "quality/dashboard",
+        "broken/wrong/a", "broken/b", "broken/_base", "broken/no",
     }  # fmt: skip
     assert "intents/wrong/a.yaml:" in (found[dg.AssetKey(["broken", "wrong", "a"])].description or "")
 
@@ -193,7 +196,7 @@ def test_an_empty_folder_says_what_to_do(tmp_path: Path) -> None:
 
 def test_the_folder_is_named_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDALLION_PROJECT", str(write_project(tmp_path, {"orders": ORDERS})))
-    assert set(specs(load_definitions())) == {BRONZE, SILVER}
+    assert set(specs(load_definitions())) == {BRONZE, SILVER, dg.AssetKey(["quality", "dashboard"])}
 
 
 def _assets(defs: dg.Definitions) -> list[dg.AssetsDefinition]:

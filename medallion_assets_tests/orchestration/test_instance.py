@@ -43,7 +43,7 @@ def test_the_workspace_is_one_code_location_that_loads(tmp_path: Path, monkeypat
         keys = {key.to_user_string() for key in repository.asset_graph.materializable_asset_keys}
         checks = {key.name for key in repository.asset_graph.asset_check_keys}
     assert location.name == "medallion"
-    assert keys == {"bronze/retail/orders", "silver/sales/orders"}
+    assert keys == {"bronze/retail/orders", "silver/sales/orders", "quality/dashboard"}
     assert {"checksum", "accounting", "unique_keys"} <= checks
 
 

@@ -1,0 +1,1 @@
+"""Telling people what happened: messages and the channels that carry them."""
