@@ -31,7 +31,9 @@ ROOT_VARIABLE = "MEDALLION_PROJECT"
 """Environment variable that names the project's folder; the working directory without it."""
 
 
-def load_definitions(root: Path | None = None, env: str | None = None) -> dg.Definitions:
+def load_definitions(
+    root: Path | None = None, env: str | None = None, translator: MedallionTranslator | None = None
+) -> dg.Definitions:
     """What a code location loads: all sound intents, and each broken file as an asset whose check says why.
 
     Raises DagsterInvalidDefinitionError when the project as a whole cannot be read.
@@ -42,7 +44,7 @@ def load_definitions(root: Path | None = None, env: str | None = None) -> dg.Def
             project, broken = Project.load_sound(folder, env)
         except ConfigError as error:
             raise dg.DagsterInvalidDefinitionError(f"The project in {folder} cannot be loaded.\n\n{error}") from None
-        sound = build_definitions(project, env=env)
+        sound = build_definitions(project, translator, env=env)
         return dg.Definitions.merge(sound, broken_definitions(broken)) if broken else sound
 
 

@@ -1,0 +1,42 @@
+"""The examples for production are what Dagster's own schema takes; cloud launchers are not tried here."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+from dagster._config import validate_config
+from dagster._core.instance.config import dagster_instance_config_schema
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+FILES = sorted(DEPLOY.glob("dagster.*.yaml"))
+
+
+def test_there_are_examples() -> None:
+    assert [file.name for file in FILES] == ["dagster.docker.yaml", "dagster.kubernetes.yaml"]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_an_example_fits_the_schema_of_dagster(file: Path) -> None:
+    given = yaml.safe_load(file.read_text("utf-8"))
+    known = dagster_instance_config_schema()
+    schema = dg.Shape({name: field for name, field in known.items() if name in given})
+    result = validate_config(schema, given)
+    assert result.success, result.errors
+    assert set(given) <= set(known)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_no_secret_is_written_down(file: Path) -> None:
+    database = yaml.safe_load(file.read_text("utf-8"))["storage"]["postgres"]["postgres_db"]
+    assert isinstance(database["password"], dict)
+
+
+def test_cloud_logs_are_configured_as_their_classes_want() -> None:
+    from dagster_aws.s3.compute_log_manager import S3ComputeLogManager
+    from dagster_azure.blob.compute_log_manager import AzureBlobComputeLogManager
+
+    for name, kind in (("kubernetes", S3ComputeLogManager), ("docker", AzureBlobComputeLogManager)):
+        config = yaml.safe_load((DEPLOY / f"dagster.{name}.yaml").read_text("utf-8"))["compute_logs"]["config"]
+        result = validate_config(dg.Shape(kind.config_type()), config)
+        assert result.success, result.errors
