@@ -9,6 +9,7 @@ from medallion_assets.intent.cells import cells
 from medallion_assets.intent.finding import Finding
 from medallion_assets.intent.fixed_width import fixed_width_findings
 from medallion_assets.intent.model import Intent
+from medallion_assets.intent.plugin import PluginSource
 from medallion_assets.intent.source import Api, Bronze, Database, Excel, File, FixedWidth, Kafka, Python, Source, Xml
 from medallion_assets.intent.template import FIELDS, WINDOW_FIELDS, fields
 from medallion_assets.intent.tree import Key
@@ -32,7 +33,7 @@ def source_findings(intent: Intent, source: Source) -> Iterator[Finding]:
                 )
         case Kafka():
             yield from _one_of({"connection": source.connection, "brokers": source.brokers or None})
-        case Python() | Bronze():
+        case Python() | Bronze() | PluginSource():
             pass
     known = _known_fields(source)
     for path, text in request_texts(source):
@@ -129,16 +130,15 @@ def request_texts(source: Source) -> Iterator[tuple[tuple[Key, ...], str]]:
                 yield ("path", index), path
         case Api():
             yield ("path",), source.path
-            for group, texts in (("params", source.params), ("headers", source.headers)):
-                for key, text in texts.items():
-                    yield (group, key), text
-            yield from _texts(("body",), source.body)
+            for group, texts in (("params", source.params), ("headers", source.headers), ("body", source.body)):
+                yield from _texts((group,), texts)
             if source.parents is not None:
                 yield ("parents", "path"), source.parents.path or ""
-                for key, text in source.parents.params.items():
-                    yield ("parents", "params", key), text
+                yield from _texts(("parents", "params"), source.parents.params)
         case Python():
             yield from _texts(("args",), source.args)
+        case PluginSource():
+            yield from _texts((), source.model_dump(exclude={"type", "retry", "timeout"}))
         case Database() | Kafka() | Bronze():
             return
 

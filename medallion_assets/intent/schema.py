@@ -108,7 +108,7 @@ class _Writer:
         return {"if": {"type": "object"}, "then": whole, "else": alone}
 
     def _union(self, union: Union_) -> Object:
-        tag, by_tag = union.variants.tagged.tag, union.variants.by_tag
+        tag, by_tag = union.variants.tagged.tag, union.variants.everything()
         choices = [
             {"if": _has(tag, value), "then": self.mapping(model, tag)} for value, model in sorted(by_tag.items())
         ]

@@ -127,6 +127,6 @@ def _chosen(shape: Shape | None, data: object) -> Variant | None:
     if isinstance(shape, Union_) and isinstance(data, Mapping):
         tagged = shape.variants.tagged
         tag = (tagged.prepare(data) if tagged.prepare else data).get(tagged.tag)
-        model = shape.variants.by_tag.get(tag) if isinstance(tag, str) else None
+        model = shape.variants.find(tag) if isinstance(tag, str) else None
         return Variant(model, shape.variants, str(tag)) if model else None
     return None

@@ -22,6 +22,7 @@ from medallion_assets.intent.base import (
     refusal,
     shown,
 )
+from medallion_assets.intent.plugin import PluginSource
 from medallion_assets.intent.request import SourceBase
 from medallion_assets.intent.tagged import Tagged
 
@@ -266,5 +267,6 @@ _SYNONYMS = {
     **dict.fromkeys(("stream", "topic", "events"), "kafka"),
 }
 Source: TypeAlias = Annotated[
-    File | Api | Database | Kafka | Python | Bronze, Tagged("type", "source type", synonyms=tuple(_SYNONYMS.items()))
+    File | Api | Database | Kafka | Python | Bronze | PluginSource,
+    Tagged("type", "source type", synonyms=tuple(_SYNONYMS.items()), group="medallion_assets.sources"),
 ]

@@ -5,8 +5,10 @@ variants that a project uses are built, the tag alone is a shorthand, and a key 
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from importlib.metadata import entry_points
 from typing import Any, get_args
 
 from pydantic import BaseModel, GetCoreSchemaHandler
@@ -37,6 +39,8 @@ class Tagged:
     prepare: Callable[[Mapping[str, object]], Mapping[str, object]] | None = None
     synonyms: tuple[tuple[str, str], ...] = ()
     """Words that people write for a tag value, for "did you mean"."""
+    group: str | None = None
+    """Entry points of installed packages that add variants, by tag value."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Build a schema that knows the variants but does not build them."""
@@ -56,6 +60,22 @@ class Variants:
             value: model for model in self.models for value in get_args(model.model_fields[self.tagged.tag].annotation)
         }
 
+    def find(self, value: str) -> type[BaseModel] | None:
+        """The variant of a tag value: our own, or an installed package's."""
+        own = self.by_tag.get(value)
+        return own if own is not None or self.tagged.group is None else _plugin(self.tagged.group, value)
+
+    def everything(self) -> dict[str, type[BaseModel]]:
+        """All variants by tag value, those of installed packages too."""
+        group = self.tagged.group
+        names = () if group is None else entry_points(group=group).names
+        added: dict[str, type[BaseModel]] = {}
+        for name in names:
+            with suppress(PydanticCustomError):  # said when an intent names it
+                model = _plugin(str(group), name)
+                added |= {} if model is None else {name: model}
+        return {**added, **self.by_tag}
+
     def validate(self, given: object) -> BaseModel:
         """Give the variant. Raises ValidationError of the variant, or a custom error for the tag."""
         if isinstance(given, self.models):
@@ -73,7 +93,7 @@ class Variants:
         if tag not in data:
             raise refusal("INT-005", f"`{tag}` is missing.", f"add `{tag}:` with one of {self._choices()}.")
         chosen = data[tag]
-        model = self.by_tag.get(chosen) if isinstance(chosen, str) else None
+        model = self.find(chosen) if isinstance(chosen, str) else None
         if model is None:
             raise self._unknown_tag(given, chosen)
         return model.model_validate(data)
@@ -96,6 +116,21 @@ class Variants:
             f"use one of {self._choices()}.{self._meant(text)}",
         )
         return error if isinstance(given, str) else refusal_at(error, self.tagged.tag)
+
+
+@cache
+def _plugin(group: str, name: str) -> type[BaseModel] | None:
+    """A variant of an installed package. Raises a validation error (INT-004) when it cannot be loaded."""
+    for found in entry_points(group=group, name=name):
+        try:
+            model = found.load()
+        except Exception as error:  # noqa: BLE001 - whatever their package does when it is imported
+            raise refusal(
+                "INT-004", f"the package of `{found.value}` cannot be loaded: {error}.", "mend or remove the package."
+            ) from None
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            return model
+    return None
 
 
 def refusal_at(error: PydanticCustomError, key: str) -> ValidationError:

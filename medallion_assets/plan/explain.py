@@ -41,7 +41,7 @@ def describe(plan: DatasetPlan) -> tuple[Section, ...]:
     )
 
 
-def source_text(source: Source) -> str:
+def source_text(source: Source) -> str:  # noqa: PLR0911 - one a kind
     """A source in one line: its type and where it reads."""
     match source:
         case File():
@@ -58,6 +58,7 @@ def source_text(source: Source) -> str:
             return f"python {source.function}"
         case Bronze():
             return f"bronze of {source.dataset}"
+    return source.type
 
 
 def plan_json(plan: DatasetPlan) -> dict[str, object]:

@@ -6,6 +6,7 @@ from medallion_assets.intent.check import Check, References
 from medallion_assets.intent.load import Cdc, CurrentHistory, Full, Incremental, Load
 from medallion_assets.intent.model import Intent
 from medallion_assets.intent.platform import Platform
+from medallion_assets.intent.plugin import PluginSource
 from medallion_assets.intent.silver import Silver
 from medallion_assets.intent.source import Api, Database, File, Kafka, Python, Source
 
@@ -44,7 +45,7 @@ def _source(source: Source) -> Iterator[str]:
     elif isinstance(source, Api):
         if source.parents is not None and source.parents.dataset is not None:
             yield "`source.parents.dataset`"
-    elif not isinstance(source, Database | Python):
+    elif not isinstance(source, Database | PluginSource | Python):
         yield f"source type `{source.type}`"
 
 

@@ -8,6 +8,7 @@ from medallion_assets.errors import ConfigError
 from medallion_assets.intent.api import Api
 from medallion_assets.intent.platform import ApiConnection, Connection, DatabaseConnection
 from medallion_assets.intent.platform import Store as StoreSpec
+from medallion_assets.intent.plugin import PluginSource, SourceContext
 from medallion_assets.intent.source import Database, File, Python
 from medallion_assets.lake.ports import Source
 from medallion_assets.plan.model import DatasetPlan
@@ -48,6 +49,10 @@ def open_source(plan: DatasetPlan, around: Surroundings) -> Source:
             from medallion_assets.sources.python import PythonSource
 
             return PythonSource(spec, around.root, plan.calendar.timezone, around.resolve, f"{plan.file}:{plan.line}")
+        case PluginSource():
+            where = f"{plan.file}:{plan.line}  {plan.name}"
+            context = SourceContext(plan.name, around.root, plan.calendar.timezone, around.resolve, where)
+            return spec.open(context)
         case _:
             raise _unbuilt(plan, f"Source type `{spec.type}`", "Use a file source.")
 
