@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from medallion_assets.intent.base import Name
 from medallion_assets.intent.request import SourceBase
 from medallion_assets.lake.ports import Source
 
@@ -35,7 +36,7 @@ class SourceContext:
 class PluginSource(SourceBase):
     """Subclass this with ``type: Literal["sap"]`` and your keys, and override ``open``."""
 
-    type: str
+    type: Name
 
     def open(self, context: SourceContext) -> Source:
         """The source; nothing is contacted before it is read."""
