@@ -114,6 +114,8 @@ CODES: dict[str, str] = {
     "SRC-026": "Extra for a format not installed",
     "SRC-027": "Workbook that cannot be read",
     "SRC-028": "XML document that cannot be read",
+    "SRC-029": "Store of the files out of reach",
+    "SRC-030": "Extra for a store not installed",
     "SRC-050": "Address that may not be asked",
     "SRC-051": "No answer",
     "SRC-052": "Answer that refuses",

@@ -183,24 +183,13 @@ class Project:
         """
         if not isinstance(plan.source, File) or not plan.as_of:
             return tuple(partitions)
-        from medallion_assets.sources.files.local import LocalFiles
-        from medallion_assets.sources.files.pattern import Pattern
-
-        zone, found, place = plan.calendar.timezone, [], LocalFiles(self.root)
-        absent: ExtractionError | None = None
-        for partition in partitions:
-            patterns = [Pattern.of(p, partition, zone, self._resolver.text) for p in plan.source.path]
-            try:
-                place.find(patterns)
-            except ExtractionError as error:
-                if error.code != "SRC-002":
-                    raise
-                absent = absent or error
-            else:
-                found.append(partition)
-        if absent is not None and not found:
-            raise absent
-        return tuple(found)
+        source = self.source(plan)
+        absent = {partition: _absent(source, partition) for partition in partitions}
+        found = tuple(partition for partition, error in absent.items() if error is None)
+        first = next((error for error in absent.values() if error is not None), None)
+        if first is not None and not found:
+            raise first
+        return found
 
     def begun(self, plan: DatasetPlan) -> tuple[Partition, ...]:
         """Every partition from the calendar's start to now. Raises ConfigError PLN-002 when none has begun."""
@@ -507,6 +496,20 @@ class Project:
             fix=f"run it for {current.key}, or put `{{run_date}}` into the source's path so that it can be read as of"
             " a date; `--restate` loads it there all the same.",
         )
+
+
+def _absent(source: Source, partition: Partition) -> ExtractionError | None:
+    """SRC-002, when no file matches for a partition; None for a source of something else."""
+    from medallion_assets.sources.files.source import FileSource
+
+    try:
+        if isinstance(source, FileSource):
+            source.find(partition)
+    except ExtractionError as error:
+        if error.code != "SRC-002":
+            raise
+        return error
+    return None
 
 
 def _panics() -> type[BaseException]:

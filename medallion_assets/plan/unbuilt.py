@@ -39,13 +39,10 @@ def inactive(intent: Intent) -> tuple[str, ...]:
 
 
 def _source(source: Source) -> Iterator[str]:
-    if isinstance(source, File):
-        if source.store is not None:
-            yield "a file source with a `store`"
-    elif isinstance(source, Api):
+    if isinstance(source, Api):
         if source.parents is not None and source.parents.dataset is not None:
             yield "`source.parents.dataset`"
-    elif not isinstance(source, Database | PluginSource | Python):
+    elif not isinstance(source, Database | File | PluginSource | Python):
         yield f"source type `{source.type}`"
 
 

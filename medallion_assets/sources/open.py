@@ -6,13 +6,14 @@ from pathlib import Path
 
 from medallion_assets.errors import ConfigError
 from medallion_assets.intent.api import Api
-from medallion_assets.intent.platform import ApiConnection, Connection, DatabaseConnection
+from medallion_assets.intent.platform import S3, ApiConnection, Azure, Connection, DatabaseConnection, Local
 from medallion_assets.intent.platform import Store as StoreSpec
 from medallion_assets.intent.plugin import PluginSource, SourceContext
 from medallion_assets.intent.source import Database, File, Python
 from medallion_assets.lake.ports import Source
 from medallion_assets.plan.model import DatasetPlan
 from medallion_assets.sources.files.local import LocalFiles
+from medallion_assets.sources.files.place import Place
 from medallion_assets.sources.files.source import FileSource
 
 __all__ = ["Surroundings", "open_source"]
@@ -58,10 +59,31 @@ def open_source(plan: DatasetPlan, around: Surroundings) -> Source:
 
 
 def _files(plan: DatasetPlan, spec: File, around: Surroundings) -> Source:
-    if spec.store is not None:
-        raise _unbuilt(plan, "A file source with a `store`", "Keep the files below the project, and remove `store`.")
-    return FileSource(
-        spec, LocalFiles(around.root), plan.calendar.timezone, plan.bronze.pattern == "full", around.resolve
+    place = _place(plan, spec, around)
+    return FileSource(spec, place, plan.calendar.timezone, plan.bronze.pattern == "full", around.resolve)
+
+
+def _place(plan: DatasetPlan, spec: File, around: Surroundings) -> Place:
+    """Below the project, or a store of platform.yaml with a client and credentials of its own."""
+    if spec.store is None:
+        return LocalFiles(around.root)
+    store = around.stores.get(spec.store)
+    match store:
+        case Local():
+            return LocalFiles(around.root / Path(around.resolve(store.root)).expanduser())
+        case S3():
+            from medallion_assets.sources.files.s3 import s3_files
+
+            return s3_files(spec.store, store, around.root, around.resolve)
+        case Azure():
+            from medallion_assets.sources.files.azure import azure_files
+
+            return azure_files(spec.store, store, around.root, around.resolve)
+    raise ConfigError(
+        "PLT-050",
+        f"`{spec.store}` is not a store of platform.yaml.",
+        where=f"{plan.file}:{plan.line}",
+        fix=f"Name one of {', '.join(around.stores)}.",
     )
 
 

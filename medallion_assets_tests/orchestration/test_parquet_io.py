@@ -20,9 +20,6 @@ from medallion_assets.orchestration.parquet_io.azure import ADLS2ParquetIOManage
 from medallion_assets.orchestration.parquet_io.s3 import S3ParquetIOManager
 from medallion_assets.orchestration.resources import LakeResource
 from medallion_assets_tests.services.objects import AzureServer, S3Server
-from medallion_assets_tests.stores.conftest import moto
-
-__all__ = ["moto"]
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run"),  # Dagster's own, of nested resources

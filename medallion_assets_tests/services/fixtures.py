@@ -13,7 +13,7 @@ from medallion_assets_tests.services.databases import DatabaseServer, mariadb, p
 from medallion_assets_tests.services.objects import AzureServer, S3Server, azurite, s3
 from medallion_assets_tests.services.process import NotInstalled
 
-__all__ = ["azure_server", "mariadb_server", "postgres_server", "s3_server"]
+__all__ = ["azure_server", "mariadb_server", "moto", "postgres_server", "s3_server"]
 
 Server = TypeVar("Server")
 
@@ -52,3 +52,26 @@ def postgres_server() -> Iterator[DatabaseServer]:
 @pytest.fixture(scope="session")
 def mariadb_server() -> Iterator[DatabaseServer]:
     yield from _running(mariadb)
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[dict[str, object]]:
+    """A bucket of moto's server, as platform.yaml spells it: it honours `If-None-Match` and checks no signature."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    os.environ.setdefault("MOTO_PORT", "0")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    found = {
+        "type": "s3", "bucket": "mdf", "endpoint_url": f"http://{host}:{port}", "access_key": "k", "secret_key": "s",
+        "path_style": True,
+    }  # fmt: skip
+    client = boto3.client(
+        "s3", endpoint_url=found["endpoint_url"], aws_access_key_id="k", aws_secret_access_key="s",
+        region_name="us-east-1",
+    )  # fmt: skip
+    client.create_bucket(Bucket="mdf")
+    yield found
+    server.stop()

@@ -162,17 +162,10 @@ def test_the_source_of_a_plan(tmp_path: Path) -> None:
         assert [fact.path for fact in reading.facts.files] == ["o_2024-01-31.csv"]
 
 
-@pytest.mark.parametrize(
-    ("source", "said"),
-    [
-        ("{type: file, store: lake, path: a.csv}", "`store`"),
-    ],
-)
-def test_what_is_not_built_is_named(tmp_path: Path, source: str, said: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        open_source(plan_of(source), Surroundings(tmp_path, str, {}, {}))
+def test_what_is_not_built_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="Source type `kafka`") as caught:
+        open_source(plan_of("{type: kafka, connection: c, topic: t}"), Surroundings(tmp_path, str, {}, {}))
     assert caught.value.code == "SRC-001"
-    assert said in str(caught.value)
 
 
 def test_a_reading_that_is_left_early_ends_its_thread_and_closes_its_file(tmp_path: Path) -> None:

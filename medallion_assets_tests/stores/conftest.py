@@ -1,4 +1,3 @@
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -17,29 +16,6 @@ SPEC: TypeAdapter[StoreSpec] = TypeAdapter(StoreSpec)
 ADAPTERS = ("local", "memory", "moto", pytest.param("s3", marks=pytest.mark.service),
             pytest.param("azure", marks=pytest.mark.service))  # fmt: skip
 """Every adapter passes the suite in test_store.py; a new one is one name here and one line below."""
-
-
-@pytest.fixture(scope="session")
-def moto() -> Iterator[dict[str, object]]:
-    """A bucket of moto's server, as platform.yaml spells it: it honours `If-None-Match` and checks no signature."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    os.environ.setdefault("MOTO_PORT", "0")
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    found = {
-        "type": "s3", "bucket": "mdf", "endpoint_url": f"http://{host}:{port}", "access_key": "k", "secret_key": "s",
-        "path_style": True,
-    }  # fmt: skip
-    client = boto3.client(
-        "s3", endpoint_url=found["endpoint_url"], aws_access_key_id="k", aws_secret_access_key="s",
-        region_name="us-east-1",
-    )  # fmt: skip
-    client.create_bucket(Bucket="mdf")
-    yield found
-    server.stop()
 
 
 def opened(spec: dict[str, object]) -> Store:

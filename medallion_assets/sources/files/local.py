@@ -182,4 +182,4 @@ def _regular(root: Path, name: str, pattern: Pattern) -> Found:
             where=str(path),
             fix="For the files of a folder write a wildcard, like `folder/*.csv`.",
         )
-    return Found(str(path), pattern.name_of(name), facts.st_size, iso(facts.st_mtime_ns))
+    return Found(str(path), pattern.name_of(name), facts.st_size, iso(facts.st_mtime_ns), facts.st_mtime)

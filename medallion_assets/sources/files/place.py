@@ -12,7 +12,7 @@ from medallion_assets.sources.files.pattern import Pattern
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["Found", "Opened", "Place", "changed", "none_matches", "refused"]
+__all__ = ["Found", "Opened", "Place", "changed", "gone", "none_matches", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,8 @@ class Found:
     bytes: int
     version: str
     """What changes when the content does: the time of its last change in ISO 8601, or the store's etag."""
+    modified: float
+    """Seconds since 1970, by the place's clock."""
 
 
 class Opened(Protocol):
@@ -80,11 +82,21 @@ def none_matches(pattern: Pattern, where: str) -> ExtractionError:
     )
 
 
+def gone(where: str) -> ExtractionError:
+    """Make the error for a file that was listed and cannot be opened any more."""
+    return ExtractionError(
+        "SRC-005",
+        "The file cannot be read: It was there and is gone.",
+        where=where,
+        fix="Run again when the files of this partition are complete.",
+    )
+
+
 def changed(found: Found, now: tuple[int, str] | None) -> ExtractionError:
-    """``now``: its size and version; None: it is gone."""
+    """``now``: its size, where it is known, and version; None: it is gone."""
     if now is None:
         what = "it is gone"
-    elif now[0] != found.bytes:
+    elif now[0] >= 0 and now[0] != found.bytes:
         what = f"it had {found.bytes:,} bytes and has {now[0]:,}"
     else:
         what = "it was written to"

@@ -34,18 +34,25 @@ class FileSource:
         Raises ConfigError SRC-003; ExtractionError SRC-002…SRC-006 for files that are missing, unfit or changed,
         SRC-018 for a file that another partition holds and that is another one now.
         """
-        patterns = [Pattern.of(path, request.partition, self.timezone, self.resolve) for path in self.spec.path]
+        patterns = self.patterns(request.partition)
         own = self.place.find([p for p in patterns if p.windowed or self.whole])
         shared = self.place.find([p for p in patterns if not (p.windowed or self.whole)])
         new = (file for file in shared if self._is_new(file, request))
         files = {file.where: file for file in (*own, *new)}
         return FileReading(tuple(files[where] for where in sorted(files)), self)
 
+    def patterns(self, partition: Partition) -> list[Pattern]:
+        """What ``source.path`` means for a partition."""
+        return [Pattern.of(path, partition, self.timezone, self.resolve) for path in self.spec.path]
+
+    def find(self, partition: Partition) -> tuple[Found, ...]:
+        """Every file that matches for a partition. Raises ExtractionError SRC-002 when a pattern matches nothing."""
+        return self.place.find(self.patterns(partition))
+
     def listed(self, partition: Partition) -> list[tuple[str, int, str]]:
         """Name, bytes and version of every file that matches for a partition; none when a pattern matches nothing."""
-        patterns = [Pattern.of(path, partition, self.timezone, self.resolve) for path in self.spec.path]
         try:
-            return [(file.name, file.bytes, file.version) for file in self.place.find(patterns)]
+            return [(file.name, file.bytes, file.version) for file in self.find(partition)]
         except ExtractionError as error:
             if error.code != "SRC-002":
                 raise
