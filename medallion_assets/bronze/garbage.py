@@ -113,7 +113,7 @@ def _ended(log: Sequence[Record]) -> dict[str, tuple[Literal["replaced", "expung
             held[record.n] = list(_parts(record.load))
         elif not isinstance(record.act, Approval):
             for rewrite in record.act.rewrites:
-                held[rewrite.n] += [part.path for part in rewrite.parts]
+                held[rewrite.n] = [part.path for part in rewrite.parts]
             ended |= dict.fromkeys(record.act.gone, ("expunged", record.n))
     return ended
 

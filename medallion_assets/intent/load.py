@@ -1,5 +1,6 @@
 """``load``: how the rows of a source relate to those that came before."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Literal, TypeAlias
 
@@ -91,6 +92,9 @@ class Incremental(LoadBase):
     deleted: Deleted | None = None
 
 
+_DEBEZIUM = {"insert": ("c", "r"), "update": ("u",), "delete": ("d",), "truncate": ("t",)}
+
+
 class Operation(Spec):
     """The column that says what a cdc row does, and its codes."""
 
@@ -101,6 +105,15 @@ class Operation(Spec):
     truncate: Many[Text] = ()
     case_sensitive: Flag = False
     envelope: Literal["none", "debezium"] = "none"
+    """Debezium's events have codes of their own, unless others are given, and need no ``column``."""
+
+    @property
+    def codes(self) -> Mapping[str, tuple[str, ...]]:
+        """The codes that hold, by what they mean: ``insert``, ``update``, ``delete``, ``truncate``."""
+        given = {name: getattr(self, name) for name in _DEBEZIUM}
+        if self.envelope == "none":
+            return given
+        return {name: given[name] if name in self.model_fields_set else code for name, code in _DEBEZIUM.items()}
 
 
 class Cdc(LoadBase):

@@ -63,6 +63,13 @@ def load_findings(intent: Intent) -> Iterator[Finding]:
             yield _unordered(path, intent.source)
     if load is not None:
         yield from _cursor_findings(intent, load)
+    if isinstance(load, Cdc) and load.operation.envelope == "none" and load.operation.column is None:
+        yield Finding(
+            "INT-005",
+            ("load", "operation"),
+            "`column` is missing: nothing says what a row does.",
+            "Name the column that holds the operation code, or say `envelope: debezium`.",
+        )
 
 
 def _pair(path: tuple[Key, ...], load: Load, silver: Silver) -> Iterator[Finding]:

@@ -92,7 +92,9 @@ def _dataset(plan: DatasetPlan) -> Iterator[tuple[str, str]]:
 def _load(plan: DatasetPlan) -> str:
     load = plan.load
     words: list[str] = [load.pattern]
-    if isinstance(load, Cdc) and load.operation.column is not None:
+    if isinstance(load, Cdc) and load.operation.envelope != "none":
+        words.append(f"in {load.operation.envelope} envelopes")
+    elif isinstance(load, Cdc) and load.operation.column is not None:
         words.append(f"by {load.operation.column}")
     if isinstance(load, Incremental | Cdc) and load.cursor is not None:
         words.append(f"cursor {load.cursor.column} ({load.cursor.mode})")

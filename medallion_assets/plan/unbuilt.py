@@ -57,8 +57,6 @@ def _load(load: Load) -> Iterator[str]:
                 yield "`load.full_refresh`"
             if load.late_data.mode != "allow":
                 yield f"late data in mode `{load.late_data.mode}`"
-            if isinstance(load, Cdc) and load.operation.envelope != "none":
-                yield "the Debezium envelope of a cdc load"
 
 
 def _silver(silver: Silver, intent: Intent) -> Iterator[str]:

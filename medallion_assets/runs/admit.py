@@ -1,6 +1,6 @@
 """What a load must satisfy before anything of it becomes visible."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -12,8 +12,9 @@ from medallion_assets.lake.manifest import Part
 from medallion_assets.lake.ports import Store
 from medallion_assets.lake.window import Partition
 from medallion_assets.plan.model import DatasetPlan
+from medallion_assets.silver.envelope import form
 
-__all__ = ["GARBAGE_GRACE", "admit"]
+__all__ = ["GARBAGE_GRACE", "admit", "is_enveloped"]
 
 GARBAGE_GRACE = timedelta(days=7)
 """Parts that no commit names may be removed once they are older than this, by the store's clock."""
@@ -74,7 +75,7 @@ def _refuse_columns(plan: DatasetPlan, written: Written, where: str) -> None:
             where=where,
             fix="Rename them at the source.",
         )
-    if plan.schema_mode != "strict" or not names or not plan.columns:
+    if plan.schema_mode != "strict" or not names or not plan.columns or is_enveloped(plan.load, names):
         return
     absent = [column.name for column in plan.columns if names.isdisjoint(column.source_names)]
     new = sorted(names - {name for column in plan.columns for name in column.source_names} - _spoken_of(plan.load))
@@ -87,6 +88,11 @@ def _refuse_columns(plan: DatasetPlan, written: Written, where: str) -> None:
             where=where,
             fix="Correct the source, name the column in `columns`, or choose `schema_mode: lenient`.",
         )
+
+
+def is_enveloped(load: Load, names: Collection[str]) -> bool:
+    """Whether rows with these columns are Debezium's events: what columns they hold shows when silver opens them."""
+    return isinstance(load, Cdc) and load.operation.envelope == "debezium" and form(names) == "whole"
 
 
 def _spoken_of(load: Load) -> set[str]:

@@ -9,15 +9,15 @@ import polars as pl
 from typing_extensions import assert_never
 
 from medallion_assets.bronze.reader import Verified
-from medallion_assets.checks.rules import moves_rows, violation
-from medallion_assets.errors import CheckError, ConfigError, StorageError
+from medallion_assets.checks.rules import moves_rows
+from medallion_assets.errors import CheckError, StorageError
 from medallion_assets.intent.check import RowRule
 from medallion_assets.intent.load import CurrentHistory
 from medallion_assets.lake.manifest import Head
 from medallion_assets.lake.ports import Engine, Store
 from medallion_assets.lake.results import Held
-from medallion_assets.plan.model import CheckPlan, DatasetPlan, Model, SilverPlan
-from medallion_assets.runs.conditions import conditioned, sql_columns
+from medallion_assets.plan.model import DatasetPlan, Model, SilverPlan
+from medallion_assets.runs.movers import DROPPED, judged, looked_at, require_within_limits
 from medallion_assets.runs.typed import Typed, read_typed
 from medallion_assets.silver.columns import (
     AFTER,
@@ -35,7 +35,6 @@ from medallion_assets.silver.columns import (
     IS_DELETED,
     LOAD,
     LOAD_DATE,
-    OP,
     OPERATION,
     PART,
     PARTITION,
@@ -44,7 +43,6 @@ from medallion_assets.silver.columns import (
     SINCE,
     TO,
     VALUE,
-    Op,
 )  # fmt: skip
 from medallion_assets.silver.derived import differing, earlier
 from medallion_assets.silver.event import distinct, earliest
@@ -58,7 +56,6 @@ from medallion_assets.silver.text import as_text
 
 __all__ = ["Built", "build"]
 
-_DROPPED = "__dropped"
 _ADDED: dict[Model, tuple[str, ...]] = {
     "periodic_snapshot": (LOAD_DATE,),
     "full_merge_dedupe": (),
@@ -95,15 +92,15 @@ def build(
     rules = [c for c in silver.checks if isinstance(c.rule, RowRule) and moves_rows(c.rule)]
     parted = slices(silver.partition_by)
     interval = _interval(plan, silver)
-    needed = [*(name for check in rules for name in _looked_at(check)), *(() if interval is None else interval.columns)]
+    needed = [*(name for check in rules for name in looked_at(check)), *(() if interval is None else interval.columns)]
     typed = read_typed(
         plan, silver, head, store=store, engine=engine, needed=needed, interval=interval, verified=verified
     )
     _refuse_reserved(typed.columns, silver, parted)
-    rows, broken = _judged(typed.rows, rules)
+    rows, broken = judged(typed.rows, rules)
     bad = rows.filter(pl.col(FAULT).is_not_null())
-    good = rows.filter(pl.col(FAULT).is_null() & ~pl.col(_DROPPED))
-    _require_within_limits(plan, typed, bad)
+    good = rows.filter(pl.col(FAULT).is_null() & ~pl.col(DROPPED))
+    require_within_limits(plan, typed, bad)
     outcome = _outcome(silver, plan, typed, rows, good, interval=interval, engine=engine)
     _refuse_ties(silver, outcome)
     table = _finished(outcome.table, silver, typed, parted, plan.calendar.timezone)
@@ -118,7 +115,7 @@ def build(
             "rows_in": rows.height,
             "events": outcome.events,
             "duplicates": outcome.duplicates,
-            "filtered": outcome.filtered + rows.filter(pl.col(FAULT).is_null() & pl.col(_DROPPED)).height,
+            "filtered": outcome.filtered + rows.filter(pl.col(FAULT).is_null() & pl.col(DROPPED)).height,
             "quarantined": bad.height,
             "rows": table.height,
             "absence_deletes": outcome.absence_deletes,
@@ -141,63 +138,6 @@ def _interval(plan: DatasetPlan, silver: SilverPlan) -> Interval | None:
     return Interval(final.get(said.start, said.start), final.get(said.end, said.end), current, said.closed)
 
 
-def _looked_at(check: CheckPlan) -> tuple[str, ...]:
-    if check.rule is None:
-        return ()
-    return tuple(dict.fromkeys((*getattr(check.rule, "columns", ()), *sql_columns(check.rule))))
-
-
-def _judged(rows: pl.DataFrame, checks: Sequence[CheckPlan]) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Row rules that move rows, over the upserts that can be read: the first broken one decides; all are counted."""
-    told = rows.with_columns(pl.lit(value=False).alias(_DROPPED))
-    if not checks:
-        return told, {}
-    asked = {check.name: check.rule for check in checks if check.rule is not None}
-    ready = conditioned(rows.lazy(), rows.schema, asked)
-    for name, why in ready.wrong.items():
-        raise ConfigError("CHK-004", why, where=f"checks  {name}", fix="correct the condition in the intent.")
-    frame = nw.from_native(ready.frame.collect())
-    types = dict(nw.from_native(rows).schema)
-    judged = rows.select((pl.col(FAULT).is_null() & (pl.col(OP) == Op.UPSERT)).alias("j"))["j"]
-    counts = {"judged": int(judged.sum())}
-    for check in checks:
-        if not isinstance(check.rule, RowRule):
-            continue
-        breaks = violation(check.rule, types, where=ready.where.get(check.name), holds=ready.holds.get(check.name))
-        broken = frame.select(breaks.alias("b")).to_native()["b"] & judged
-        counts[f"rule:{check.name}"] = int(broken.sum())
-        first = pl.lit(broken) & pl.col(FAULT).is_null() & ~pl.col(_DROPPED)
-        if check.rule.on_failure == "drop":
-            told = told.with_columns((pl.col(_DROPPED) | first).alias(_DROPPED))
-            continue
-        column = next(iter(_looked_at(check)), None)
-        value = pl.lit(None, pl.String) if column is None else as_text(pl.col(column), rows.schema[column])
-        told = told.with_columns(
-            pl.when(first).then(pl.lit(f"{check.name}:{column or ''}")).otherwise(FAULT).alias(FAULT),
-            pl.when(first).then(value).otherwise(VALUE).alias(VALUE),
-        )
-    return told, counts
-
-
-def _require_within_limits(plan: DatasetPlan, typed: Typed, bad: pl.DataFrame) -> None:
-    """Rows refused in bronze and quarantined here, together, load by load: as an ingest counts them."""
-    limits = plan.limits
-    counts = dict(bad.group_by(LOAD).agg(pl.len()).iter_rows())
-    for rank, load in enumerate(typed.loads):
-        count, total = counts.get(rank, 0) + load.refused, load.rows + load.refused
-        over = limits.max_rows is not None and count > limits.max_rows
-        over = over or (limits.max_fraction is not None and count > limits.max_fraction * total)
-        if over and counts.get(rank, 0):
-            first = bad.filter(pl.col(LOAD) == rank).row(0, named=True)
-            reason, _, column = str(first[FAULT]).partition(":")
-            raise CheckError(
-                "CHK-010",
-                f"{count:,} of {total:,} rows of partition {load.partition} cannot be used, more than `quarantine`"
-                f" allows; the first: {reason} in {column}.",
-                where=plan.name, fix="correct the source or the contract, or raise `quarantine` in the intent.",
-            )  # fmt: skip
-
-
 def _outcome(
     silver: SilverPlan, plan: DatasetPlan, typed: Typed, rows: pl.DataFrame, good: pl.DataFrame, *,
     interval: Interval | None, engine: Engine,
@@ -215,7 +155,8 @@ def _outcome(
             return Outcome(table, unlike.height, good.height - unlike.height, 0)
         case "scd_type_1" | "scd_type_2" | "derived_event" | "incremental_merge" | "full_merge_dedupe" as model:
             attributes = tuple(c for c in typed.columns if c not in silver.keys and c not in silver.order_by)
-            shape = Shape(silver.keys, silver.order_by, attributes, positional=plan.source.type == "file")
+            held_back = tuple(c for c in typed.withheld if c in attributes)
+            shape = Shape(silver.keys, silver.order_by, attributes, plan.source.type == "file", held_back)
             rules = _rules(silver, model, shape)
             return refine_keyed(good, rows, typed.loads, shape, rules, evaluate=engine.evaluate)
     assert_never(silver.model)

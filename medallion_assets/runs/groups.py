@@ -13,6 +13,7 @@ from medallion_assets.lake.ports import Store
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 from medallion_assets.silver.columns import RESERVED
 from medallion_assets.silver.conform import Codes, Contract, Marked, Named, Spelling, set_aside, sources
+from medallion_assets.silver.envelope import OPERATION, Envelope
 from medallion_assets.silver.history import Interval
 from medallion_assets.silver.place import Live
 
@@ -33,13 +34,18 @@ class Group:
 def contract_of(plan: DatasetPlan, silver: SilverPlan, interval: Interval | None) -> Contract:
     """How every load of ``plan`` becomes typed rows of ``silver``; ``interval``: rows carry their own validity."""
     keyed = silver.model not in ("periodic_snapshot", "event")
-    codes, marked = None, None
+    codes, marked, envelope = None, None, None
     load = plan.load
-    if keyed and isinstance(load, Cdc):
+    if isinstance(load, Cdc):
         op = load.operation
-        codes = Codes(
-            op.column or "", (*op.insert, *op.update), op.delete, op.truncate, case_sensitive=op.case_sensitive
-        )
+        if op.envelope == "debezium":
+            envelope = Envelope(op.codes["delete"], case_sensitive=op.case_sensitive, column=op.column)
+        if keyed:
+            column = (op.column or "") if envelope is None else OPERATION
+            upsert = (*op.codes["insert"], *op.codes["update"])
+            codes = Codes(
+                column, upsert, op.codes["delete"], op.codes["truncate"], case_sensitive=op.case_sensitive
+            )  # fmt: skip
     if keyed and isinstance(load, Incremental) and load.deleted is not None:
         marked = Marked(load.deleted.column, load.deleted.values)
     return Contract(
@@ -52,6 +58,7 @@ def contract_of(plan: DatasetPlan, silver: SilverPlan, interval: Interval | None
         ),
         codes=codes,
         marked=marked,
+        envelope=envelope,
     )
 
 

@@ -9,7 +9,7 @@ from medallion_assets.lake.ports import Engine
 from medallion_assets.plan.model import SilverPlan
 from medallion_assets.runs.groups import Group
 from medallion_assets.silver.columns import VALUE
-from medallion_assets.silver.conform import Contract, learnable
+from medallion_assets.silver.conform import Contract, learnable, rules_of
 from medallion_assets.silver.learn import seen
 from medallion_assets.silver.place import Live
 from medallion_assets.silver.slices import slices
@@ -63,7 +63,7 @@ def types_of(
 def _learn(
     frame: pl.LazyFrame, group: Group, contract: Contract, names: Sequence[str], engine: Engine
 ) -> dict[str, Seen]:
-    columns = learnable(group.schema, contract, names)
+    columns = learnable(group.schema, rules_of(contract, group.pattern), names)
     if not columns:
         return {n: Seen() for n in names}
     rows = engine.collect(frame.select(columns.values()))
@@ -93,7 +93,7 @@ def _refuse_mixture(name: str, groups: Sequence[Group], contract: Contract, engi
 
 
 def _load_by_load(name: str, group: Group, contract: Contract, engine: Engine) -> Iterator[tuple[Live, Seen]]:
-    column = learnable(group.schema, contract, [name])
+    column = learnable(group.schema, rules_of(contract, group.pattern), [name])
     if not column:
         return
     value = column[name].alias(VALUE)

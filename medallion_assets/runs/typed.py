@@ -12,6 +12,7 @@ from medallion_assets.lake.ports import Engine, Store
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 from medallion_assets.runs.groups import Group, contract_of, groups_of, live_of, spent
 from medallion_assets.runs.learned import spoken, types_of
+from medallion_assets.runs.opened import open_groups, withheld
 from medallion_assets.silver.columns import (
     BASE,
     CHANGE_TYPE,
@@ -60,6 +61,8 @@ class Typed:
     """By rank."""
     places: pl.DataFrame
     """``silver.place.parts`` of the loads."""
+    withheld: tuple[str, ...] = ()
+    """Columns that have a flag (``withheld_flag``) beside them, true where a row does not supply the value."""
 
 
 def read_typed(
@@ -75,7 +78,8 @@ def read_typed(
     commits = {c.n: c for c in head.live}
     loads = ranked([live_of(c, head.approved) for c in head.live])
     contract = contract_of(plan, silver, interval)
-    groups = tuple(groups_of(store, plan.bronze.path, [commits[load.n] for load in loads], loads, verified))
+    closed = groups_of(store, plan.bronze.path, [commits[load.n] for load in loads], loads, verified)
+    groups = open_groups(tuple(closed), contract, engine)
     columns = _columns(groups, contract, plan, silver)
     own = () if interval is None else interval.columns
     wanted = tuple(dict.fromkeys((*columns, *needed, *own)))
@@ -84,6 +88,7 @@ def read_typed(
     _require_spoken_of(columns, silver)
     if plan.schema_mode == "strict":
         _refuse_strangers(groups, contract, plan)
+    contract = replace(contract, withheld=withheld(groups, contract, wanted, engine))
     types = types_of(groups, contract, wanted, engine, silver, times=own[:2])
     places = parts(loads)
     _require_time(loads, contract, types)
@@ -93,7 +98,7 @@ def read_typed(
     rows = engine.collect(whole)
     if plan.schema_mode == "strict":
         _refuse_misfits(rows, plan, places)
-    return Typed(rows, columns, loads, places)
+    return Typed(rows, columns, loads, places, contract.withheld)
 
 
 def _columns(groups: Sequence[Group], contract: Contract, plan: DatasetPlan, silver: SilverPlan) -> tuple[str, ...]:
@@ -145,8 +150,10 @@ def _require_spoken_of(columns: Sequence[str], silver: SilverPlan) -> None:
 
 
 def _blank(groups: Sequence[Group]) -> bool:
-    """No load has a column, thus none a row (an empty JSON list): the table has the columns that the intent names."""
-    return not any(group.schema for group in groups)
+    """No load has a column of a row (an empty JSON list, truncates in envelopes): the table has the columns that the
+    intent names.
+    """
+    return all(name.startswith(RESERVED) for group in groups for name in group.schema)
 
 
 def _refuse_strangers(groups: Sequence[Group], contract: Contract, plan: DatasetPlan) -> None:
@@ -196,9 +203,8 @@ def _conformed(
     group: Group, contract: Contract, types: Mapping[str, pl.DataType], places: pl.DataFrame
 ) -> pl.LazyFrame:
     # Without a rule for its operations every row of a cdc load is an upsert (event, periodic_snapshot).
-    rules = contract if group.pattern == "cdc" else replace(contract, codes=None)
     where = places.lazy().select(COMMIT, PART, LOAD, BASE)
     placed = group.frame.join(
         where, left_on=["_commit", "_part"], right_on=[COMMIT, PART], how="left", maintain_order="left"
     ).with_columns((pl.col(BASE) + pl.col("_row")).alias(POS))
-    return conform(placed, group.schema, group.pattern, rules, types)
+    return conform(placed, group.schema, group.pattern, contract, types)

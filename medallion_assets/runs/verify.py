@@ -25,6 +25,7 @@ from medallion_assets.lake.ports import Store, Table
 from medallion_assets.lake.results import CheckResult, Refined
 from medallion_assets.lake.window import Partition
 from medallion_assets.plan.model import CheckPlan, ColumnPlan, DatasetPlan, SilverPlan
+from medallion_assets.runs.admit import is_enveloped
 from medallion_assets.runs.around import Around
 from medallion_assets.runs.judge import Subject, answer, intervals, keys, rules
 from medallion_assets.runs.table_rules import About, is_of_table, judge
@@ -141,7 +142,8 @@ def _bronze_drift(plan: DatasetPlan, asked: Asked, commit: Commit, head: Head) -
     load = Loaded(commit.load.partition, commit.load.schema)
     earlier = sorted((c for c in head.live if c.load.window < commit.load.window), key=lambda c: (c.load.window, c.n))
     before = [Loaded(c.load.partition, c.load.schema) for c in earlier]
-    contract = [Named(c.name, c.source_names, c.type) for c in plan.columns]
+    closed = is_enveloped(plan.load, [c.name for c in load.schema])
+    contract = [] if closed else [Named(c.name, c.source_names, c.type) for c in plan.columns]
     changes = (
         *since_contract(load, before, contract, closed=bool(contract) and plan.schema_mode == "strict"),
         *since_previous(load, before),

@@ -53,3 +53,4 @@ class Op(IntEnum):
     DELETE = 1
     TRUNCATE = 2
     UNKNOWN = 3
+    NOTHING = 4

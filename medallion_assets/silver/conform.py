@@ -5,13 +5,14 @@ judged on keys, order_by and operation only, a truncate on order_by and operatio
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from medallion_assets.errors import StorageError
 from medallion_assets.lake.manifest import Pattern
 from medallion_assets.silver.columns import FAULT, FULL, KNOWN, LOAD, OP, POS, RESERVED, VALUE, Op
+from medallion_assets.silver.envelope import TOMBSTONE, WITHHELD, Envelope
 from medallion_assets.silver.text import (
     LEARNED,
     UNSIGNED,
@@ -25,7 +26,19 @@ from medallion_assets.silver.text import (
 )
 from medallion_assets.silver.types import TIMESTAMP
 
-__all__ = ["Codes", "Contract", "Marked", "Named", "Spelling", "conform", "learnable", "set_aside", "sources"]
+__all__ = [
+    "Codes",
+    "Contract",
+    "Marked",
+    "Named",
+    "Spelling",
+    "conform",
+    "learnable",
+    "rules_of",
+    "set_aside",
+    "sources",
+    "withheld_flag",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +93,23 @@ class Contract:
     codes: Codes | None = None
     """None: the operation is a column like others (event, periodic_snapshot), every row an upsert."""
     marked: Marked | None = None
+    envelope: Envelope | None = None
+    """Rows of cdc loads come as Debezium's events, opened by ``silver.envelope``."""
+    withheld: tuple[str, ...] = ()
+    """Columns of which some event withholds the value: each has a flag beside it (``withheld_flag``)."""
 
     def of(self, name: str) -> Named:
         return next((n for n in self.named if n.name == name), Named(name))
+
+
+def withheld_flag(name: str) -> str:
+    """Name of the boolean that says of a row that its value of column ``name`` was not supplied."""
+    return f"{RESERVED}withheld:{name}"
+
+
+def rules_of(contract: Contract, pattern: Pattern) -> Contract:
+    """What of the contract holds for rows of loads of one pattern: operations and envelopes are those of cdc loads."""
+    return contract if pattern == "cdc" else replace(contract, codes=None, envelope=None)
 
 
 def sources(schema: Sequence[str], contract: Contract) -> dict[str, str]:
@@ -136,8 +163,10 @@ def conform(
     """Rows of loads of one schema and pattern: columns ``types`` in that order, then
 
     ``POS`` and ``LOAD`` as they came, ``OP`` (Int8), ``FULL`` (of a full load), ``KNOWN`` (its keys can be read),
-    ``FAULT`` (``reason:column`` of the first fault, null for a good row) and ``VALUE`` (the text at fault).
+    ``FAULT`` (``reason:column`` of the first fault, null for a good row) and ``VALUE`` (the text at fault); then the
+    flag of each column that is withheld.
     """
+    contract = rules_of(contract, pattern)
     found = sources(list(schema), contract)
     cells = {name: _cell(name, found.get(name), schema, contract, dtype) for name, dtype in types.items()}
     op = _operation(schema, pattern, contract)
@@ -152,6 +181,7 @@ def conform(
         (pl.all_horizontal(known) if known else pl.lit(value=True)).alias(KNOWN),
         _first([pl.when(bad).then(pl.lit(reason)) for bad, reason, _ in faults]).alias(FAULT),
         _first([pl.when(bad).then(raw) for bad, _, raw in faults]).alias(VALUE),
+        *(cells[name].withheld.alias(withheld_flag(name)) for name in contract.withheld),
     )
 
 
@@ -168,6 +198,7 @@ class _Cell:
     """Something was there and is not a value of the type; for keys and order_by also: not exactly."""
     fallible: bool = False
     """There may be misfits: not where text stays text, nor in a column whose type was learned from its values."""
+    withheld: pl.Expr = field(default_factory=lambda: pl.lit(value=False))
 
 
 def _cell(
@@ -176,9 +207,12 @@ def _cell(
     named, exact = contract.of(name), name in contract.keys or name in contract.order_by
     if source is None:
         value = pl.lit(None, dtype)
-        return _Cell(_default(value, named, dtype), pl.lit(None, pl.String), pl.lit(value=False))
+        return _Cell(_default(value, named, dtype, pl.lit(value=False)), pl.lit(None, pl.String), pl.lit(value=False))
     bronze = schema[source]
     given = _normal(_column(source), bronze, contract)
+    kept = pl.lit(value=False)
+    if contract.envelope is not None and bronze == pl.String:
+        kept = _column(source).is_in(list(WITHHELD)).fill_null(value=False)
     value, text = _read(given, bronze, named, dtype, contract.timezone)
     present = given.is_not_null()
     if text is not None:
@@ -189,7 +223,7 @@ def _cell(
         misfit = misfit | (present & ~prints_back(text, value, dtype, named.format)).fill_null(value=False)
     raw = as_text(given, bronze) if text is None or isinstance(bronze, pl.Binary) else text
     fallible = (named.type or "string") != "string" or isinstance(bronze, pl.Binary)
-    return _Cell(_default(value, named, dtype), raw, misfit, fallible=fallible)
+    return _Cell(_default(value, named, dtype, kept), raw, misfit, fallible=fallible, withheld=kept)
 
 
 def _normal(column: pl.Expr, bronze: pl.DataType, contract: Contract) -> pl.Expr:
@@ -197,14 +231,16 @@ def _normal(column: pl.Expr, bronze: pl.DataType, contract: Contract) -> pl.Expr
         column = column.cast(pl.String)
     elif bronze != pl.String:
         return column
+    if contract.envelope is not None:
+        column = pl.when(column.is_in(list(WITHHELD)).not_()).then(column)
     how = contract.spelling
     return normalized(column, trim=how.trim, empty_as_null=how.empty_as_null, null_values=how.null_values)
 
 
-def _default(value: pl.Expr, named: Named, dtype: pl.DataType) -> pl.Expr:
+def _default(value: pl.Expr, named: Named, dtype: pl.DataType, withheld: pl.Expr) -> pl.Expr:
     if named.default is None:
         return value
-    filling = value.is_null() & (pl.col(OP) == Op.UPSERT)
+    filling = value.is_null() & (pl.col(OP) == Op.UPSERT) & ~withheld
     default = pl.lit(named.default) if isinstance(named.default, str | bool) else pl.lit(str(named.default))
     sql = named.type or "string"
     typed = default if isinstance(named.default, bool) else from_text(default, sql, dtype, None, "UTC")
@@ -271,6 +307,13 @@ def _moment(given: pl.Expr, bronze: pl.Datetime, dtype: pl.DataType, timezone: s
 
 def _operation(schema: Mapping[str, pl.DataType], pattern: Pattern, contract: Contract) -> pl.Expr:
     """Int8; null where the code is null or none of those that are known."""
+    told = _told(schema, pattern, contract)
+    if contract.envelope is None:
+        return told
+    return pl.when(TOMBSTONE).then(pl.lit(Op.NOTHING, pl.Int8)).otherwise(told)
+
+
+def _told(schema: Mapping[str, pl.DataType], pattern: Pattern, contract: Contract) -> pl.Expr:
     upsert = pl.lit(Op.UPSERT, pl.Int8)
     if pattern == "cdc" and contract.codes is not None:
         codes = contract.codes
@@ -302,14 +345,15 @@ def _faults(
         column = contract.codes.column
         raw = as_text(_column(column), schema[column]) if column in schema else pl.lit(None, pl.String)
         yield op.is_null(), f"unknown_operation:{column}", raw
+    says = (op != Op.NOTHING).fill_null(value=True)
     for name in contract.keys:
         cell = cells[name]
-        keyed = (op != Op.TRUNCATE).fill_null(value=True)
+        keyed = says & (op != Op.TRUNCATE).fill_null(value=True)
         yield keyed & cell.misfit, f"uncastable:{name}", cell.raw
         yield keyed & cell.value.is_null(), f"null_key:{name}", cell.raw
     for name in contract.order_by:
-        yield cells[name].misfit, f"uncastable:{name}", cells[name].raw
-        yield cells[name].value.is_null(), f"null_order_by:{name}", cells[name].raw
+        yield says & cells[name].misfit, f"uncastable:{name}", cells[name].raw
+        yield says & cells[name].value.is_null(), f"null_order_by:{name}", cells[name].raw
     upsert = op == Op.UPSERT
     for name in dict.fromkeys((*(n.name for n in contract.named), *cells)):
         if name in cells and name not in contract.keys and name not in contract.order_by:
@@ -317,4 +361,4 @@ def _faults(
             if cell.fallible:
                 yield upsert & cell.misfit, f"uncastable:{name}", cell.raw
             if not contract.of(name).nullable:
-                yield upsert & cell.value.is_null(), f"null_value:{name}", cell.raw
+                yield upsert & cell.value.is_null() & ~cell.withheld, f"null_value:{name}", cell.raw

@@ -11,6 +11,7 @@ import narwhals as nw
 from narwhals.typing import IntoLazyFrameT
 
 from medallion_assets.silver.columns import CLOCK, FIRST, FULL, INDEX, LOAD, OP, POS, SINCE, TIES, Op
+from medallion_assets.silver.conform import withheld_flag
 
 __all__ = ["Shape", "absences", "deduplicate", "differs", "erased", "ties", "winners"]
 
@@ -31,10 +32,17 @@ class Shape:
     """The other columns of the table."""
     positional: bool = True
     """The source gives rows in an order that means something."""
+    withheld: tuple[str, ...] = ()
+    """Attributes whose value a row may not supply; ``withheld_flag`` of each is a column of events."""
 
     @property
     def columns(self) -> tuple[str, ...]:
         return (*self.keys, *self.order_by, *self.attributes)
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The columns of events that say what a row does not supply."""
+        return tuple(withheld_flag(name) for name in self.withheld)
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -50,7 +58,7 @@ class Shape:
 
     @property
     def _tail(self) -> tuple[str, ...]:
-        return (POS,) if self.positional else (LOAD, *self.attributes, POS)
+        return (POS,) if self.positional else (LOAD, *self.attributes, *self.flags, POS)
 
 
 def differs(left: nw.Expr, right: nw.Expr) -> nw.Expr:
@@ -73,7 +81,7 @@ def deduplicate(
     """
     same = (CLOCK, FIRST, *shape.order_by, *slices)
     parts = {
-        Op.UPSERT: (*shape.keys, *same, *shape.attributes),
+        Op.UPSERT: (*shape.keys, *same, *shape.attributes, *shape.flags),
         Op.DELETE: (*shape.keys, *same),
         Op.TRUNCATE: same,
     }

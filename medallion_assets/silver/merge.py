@@ -3,8 +3,9 @@
 import narwhals as nw
 from narwhals.typing import IntoLazyFrameT
 
-from medallion_assets.silver.columns import LOAD, OP, OPERATION, SINCE, SLICE, Op
+from medallion_assets.silver.columns import INDEX, LOAD, OP, OPERATION, SINCE, SLICE, Op
 from medallion_assets.silver.events import Shape, winners
+from medallion_assets.silver.states import supplied
 
 __all__ = ["last_changes", "newest"]
 
@@ -18,6 +19,8 @@ def last_changes(events: nw.LazyFrame[IntoLazyFrameT], shape: Shape) -> nw.LazyF
     A delete that is implied (by absence from a full partition, by a truncate) is a change like others, with null
     attributes.
     """
+    if shape.withheld:
+        events = supplied(events.with_row_index(INDEX, order_by=[*shape.keys, *shape.order]), shape)
     following = nw.col(OP).shift(-1).over(SLICE, *shape.keys, order_by=shape.order)
     last = events.with_columns(following.alias(_NEXT)).filter(nw.col(_NEXT).is_null())
     deleted = nw.col(OP) == int(Op.DELETE)

@@ -6,9 +6,10 @@ import narwhals as nw
 from narwhals.typing import IntoLazyFrameT
 
 from medallion_assets.silver.columns import CLOCK, INDEX, OP, SINCE, Op
+from medallion_assets.silver.conform import withheld_flag
 from medallion_assets.silver.events import Shape, differs
 
-__all__ = ["before", "changed", "states"]
+__all__ = ["before", "changed", "states", "supplied"]
 
 _EPOCH = "__epoch"
 _NEXT = "__next"
@@ -29,8 +30,10 @@ def states(
     attributes of its own has those of the state before. SINCE is where the present values of all columns began.
     """
     placed = events.with_row_index(INDEX, order_by=[*shape.keys, *shape.order])
-    if ignore_nulls:
-        placed = _filled(placed, shape, ignore_nulls)
+    plain = [c for c in ignore_nulls if c not in shape.withheld]
+    if plain:
+        placed = _filled(placed, shape, plain)
+    placed = supplied(placed, shape, ignore_nulls=ignore_nulls)
     if tombstones:
         placed = _inherited(placed, shape)
     following = nw.col(CLOCK).shift(-1).over(*shape.keys, order_by=INDEX)
@@ -67,6 +70,36 @@ def _filled(events: nw.LazyFrame[IntoLazyFrameT], shape: Shape, columns: Sequenc
     return chosen.drop(_EPOCH, *(f"{_NEXT}{c}" for c in columns))
 
 
+def supplied(
+    events: nw.LazyFrame[IntoLazyFrameT], shape: Shape, *, ignore_nulls: Sequence[str] = ()
+) -> nw.LazyFrame[IntoLazyFrameT]:
+    """Events (with INDEX) which have, where they withhold a value, the last one that an upsert supplied since the last
+
+    delete; null when there is none. With ``ignore_nulls`` a null of those columns supplies nothing, either.
+    """
+    if not shape.withheld:
+        return events
+    upsert, delete = nw.col(OP) == int(Op.UPSERT), nw.when(nw.col(OP) == int(Op.DELETE)).then(1).otherwise(0)
+    # A delete ends the life that its own values are of.
+    lives = delete.cum_sum().over(*shape.keys, order_by=INDEX) - delete
+    told = events.with_columns(lives.alias(_EPOCH))
+    for column in shape.withheld:
+        flag = _kept(column, shape)
+        # A null may be what was supplied, so the place of the value is carried on, not the value.
+        gives = upsert & ~flag
+        if column in ignore_nulls:
+            gives = gives & ~nw.col(column).is_null()
+        at = nw.when(gives).then(nw.col(INDEX)).otherwise(None)
+        placed = told.with_columns(at.alias(_PREVIOUS)).with_columns(
+            nw.col(_PREVIOUS).fill_null(strategy="forward").over(*shape.keys, _EPOCH, order_by=INDEX)
+        )
+        values = events.select(nw.col(INDEX).alias(_PREVIOUS), nw.col(column).alias(_NEXT))
+        found = placed.join(values, on=_PREVIOUS, how="left")
+        chosen = nw.when(upsert | flag).then(nw.col(_NEXT)).otherwise(nw.col(column))
+        told = found.with_columns(chosen.alias(column)).drop(_PREVIOUS, _NEXT)
+    return told.drop(_EPOCH)
+
+
 def _inherited(events: nw.LazyFrame[IntoLazyFrameT], shape: Shape) -> nw.LazyFrame[IntoLazyFrameT]:
     """Deletes without attributes get those of the last upsert before; those without a place also its order_by."""
     upsert = nw.col(OP) == int(Op.UPSERT)
@@ -82,7 +115,8 @@ def _inherited(events: nw.LazyFrame[IntoLazyFrameT], shape: Shape) -> nw.LazyFra
     # An absence has no place and no attributes; a truncate has a place; a delete may have both.
     values: list[nw.Expr] = []
     if shape.attributes:
-        silent = nw.all_horizontal(*(nw.col(c).is_null() for c in shape.attributes), ignore_nulls=False)
+        own = (nw.col(c).is_null() | _kept(c, shape) for c in shape.attributes)
+        silent = nw.all_horizontal(*own, ignore_nulls=False)
         values = [nw.when(silent).then(nw.col(f"{_NEXT}{c}")).otherwise(nw.col(c)).alias(c) for c in shape.attributes]
     if shape.order_by:
         placeless = nw.col(shape.order_by[0]).is_null()
@@ -90,6 +124,13 @@ def _inherited(events: nw.LazyFrame[IntoLazyFrameT], shape: Shape) -> nw.LazyFra
     filled = deletes.with_columns(*values) if values else deletes
     whole = events.collect_schema().names()
     return nw.concat([events.filter(upsert).select(*whole), filled.select(*whole)])
+
+
+def _kept(column: str, shape: Shape) -> nw.Expr:
+    """Whether a row does not supply the column."""
+    if column not in shape.withheld:
+        return nw.lit(value=False)
+    return nw.col(withheld_flag(column)).fill_null(value=False)
 
 
 def _since(states: nw.LazyFrame[IntoLazyFrameT], shape: Shape) -> nw.LazyFrame[IntoLazyFrameT]:

@@ -25,6 +25,10 @@ _TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6
 _OFFSET = r"^.{16}[^Z+-]*([+-])([0-9]{2}):?([0-9]{2})?$"
 _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 LEARNED = "number"
+EPOCHS = {"epoch": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
+"""Formats of times as a count since 1970, in microseconds each."""
+EPOCH_DAYS = "epoch_days"
+"""Format of dates as days since 1970."""
 UNSIGNED = {"uint8": pl.UInt8(), "uint16": pl.UInt16(), "uint32": pl.UInt32(), "uint64": pl.UInt64()}
 """Kept in wider signed columns, but no value may need the sign or the width."""
 _EXACT: dict[type[pl.DataType], int] = {pl.Float32: 2**24, pl.Float64: 2**53}
@@ -169,6 +173,8 @@ def from_text(  # noqa: PLR0911 - one line for each type
     if sql == "time":
         return clock(value.str.to_time("%H:%M:%S%.f" if format_ is None else format_, strict=False))
     if sql == "date":
+        if format_ == EPOCH_DAYS:
+            return value.cast(pl.Int32, strict=False).cast(pl.Date)
         shaped = pl.when(value.str.contains(_DATE)).then(value) if format_ is None else value
         return shaped.str.to_date(format_ or "%Y-%m-%d", strict=False)
     if sql in ("timestamp", "timestamptz"):
@@ -180,9 +186,8 @@ def _time(value: pl.Expr, format_: str | None, timezone: str) -> pl.Expr:
     if format_ is None:
         day = pl.when(value.str.contains(_DATE)).then(value).str.to_date("%Y-%m-%d", strict=False)
         return pl.coalesce(readable_time(value, timezone), midnight(day, timezone))
-    if format_ in ("epoch", "epoch_ms"):
-        scale = 1_000_000 if format_ == "epoch" else 1_000
-        return (value.cast(pl.Int64, strict=False) * scale).cast(TIMESTAMP)
+    if format_ in EPOCHS:
+        return (value.cast(pl.Int64, strict=False) * EPOCHS[format_]).cast(TIMESTAMP)
     if "%z" in format_ or "%:z" in format_ or "%#z" in format_:
         return value.str.to_datetime(format_, time_unit="us", time_zone="UTC", strict=False)
     return instant(value.str.to_datetime(format_, time_unit="us", strict=False), timezone)
@@ -228,7 +233,7 @@ def prints_back(text: pl.Expr, value: pl.Expr, dtype: pl.DataType, format_: str 
     if dtype.is_integer() or isinstance(dtype, pl.Boolean):
         return text == value.cast(pl.String)
     if isinstance(dtype, pl.Date) and format_ is not None:
-        return text == value.dt.strftime(format_)
+        return text == (value.cast(pl.Int32).cast(pl.String) if format_ == EPOCH_DAYS else value.dt.strftime(format_))
     return value.is_not_null()
 
 

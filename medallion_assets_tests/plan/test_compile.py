@@ -188,7 +188,6 @@ def test_a_silver_on_anothers_bronze_reads_its_path_calendar_and_pattern() -> No
         ("{type: file, path: x.csv}", "{pattern: full, formats: [csv]}", "Bronze as csv"),
         ("{type: file, path: x.csv}", "{pattern: incremental, full_refresh: {every: 7d}}", "`load.full_refresh`"),
         ("{type: file, path: x.csv}", "{pattern: incremental, late_data: {mode: drop}}", "Late data in mode `drop`"),
-        ("{type: file, path: x.csv}", "{pattern: cdc, operation: {envelope: debezium}}", "Debezium envelope"),
     ],
 )
 def test_what_is_not_built_is_said_by_name(line: str, load: str, said: str) -> None:

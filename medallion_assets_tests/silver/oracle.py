@@ -8,6 +8,8 @@ from typing import Any
 from medallion_assets.lake.manifest import Pattern
 
 Row = dict[str, Any]
+WITHHELD = "__debezium_unavailable_value"
+"""Of a cell: the change does not supply it."""
 
 
 @dataclass(frozen=True)
@@ -212,6 +214,10 @@ def _rows(loads: list[Loaded], spec: Spec) -> tuple[list[_Event], dict[int, Any]
 def _last(told: list[_Event], slices: list[Any], spec: Spec) -> list[Row]:
     """The last change of each key in each slice, or of each key of the newest full load."""
     merge = spec.model == "incremental_merge"
+    for key in {e.key for e in told}:
+        own = sorted((e for e in told if e.key == key), key=lambda e: e.order(spec))
+        for e, values in _supplied(own):
+            e.values = values
     by_key: dict[Any, list[_Event]] = {}
     for e in told:
         by_key.setdefault((slices[e.load], e.key), []).append(e)
@@ -264,24 +270,33 @@ def _winners(events: list[_Event]) -> list[_Event]:
     return list(best.values())
 
 
+def _supplied(events: list[_Event], *, ignore_nulls: bool = False) -> list[tuple[_Event, Row]]:
+    """A key's events in order, each with its values: what it does not supply is what was supplied since a delete."""
+    supplied: Row = {}
+    filled = []
+    for e in events:
+        if e.op:
+            values = {c: supplied.get(c) if v == WITHHELD else v for c, v in e.values.items()}
+            supplied = {}
+        else:
+            supplied |= {c: v for c, v in e.values.items() if v != WITHHELD and not (ignore_nulls and v is None)}
+            values = {c: supplied.get(c) for c in e.values}
+        filled.append((e, values))
+    return filled
+
+
 def _of_key(key: Any, events: list[_Event], spec: Spec) -> list[Row]:
     if spec.delete_mode == "erase":
         last = [i for i, e in enumerate(events) if e.op and (not e.full or spec.erase_absent)]
         events = events[last[-1] + 1 :] if last else events
-    supplied: Row = {}
     lived: Row = {"t": None}
     filled = []
-    for e in events:
-        values = dict(e.values)
-        if e.op:
-            supplied = {}
-            if spec.delete_mode == "tombstone":
-                t = lived["t"] if e.t is None else e.t
-                values = values if any(v is not None for v in values.values()) else dict(lived)
-                values["t"] = t
-        elif spec.ignore_nulls:
-            supplied = {c: v if v is not None else supplied.get(c) for c, v in values.items()}
-            values = dict(supplied)
+    for e, given in _supplied(events, ignore_nulls=spec.ignore_nulls):
+        values = given
+        if e.op and spec.delete_mode == "tombstone":
+            t = lived["t"] if e.t is None else e.t
+            values = values if any(v not in (None, WITHHELD) for v in e.values.values()) else dict(lived)
+            values["t"] = t
         if not e.op:
             values["t"] = e.t
             lived = dict(values)

@@ -92,6 +92,7 @@ def test_garbage_collection_removes_the_old_parts_and_those_of_replaced_loads() 
     lake.commit("2024-01-02", pl.DataFrame({"id": ["3"]}))
     assert sweep(lake.store, lake.plan.bronze.path, KEEP, delete=True).garbage == ()  # replaced ones are kept for good
     assert expunged(lake, "1").commit == 4
+    assert [[p.ordinal for p in c.load.parts] for c in lake.log.head().live] == [[1], [1]]  # none without a row
     path = lake.plan.bronze.path
     assert sweep(lake.store, path, replace(KEEP, absorbed=3), delete=True).garbage == ()  # silver still reads them
     assert sweep(lake.store, path, replace(KEEP, grace=timedelta(days=1)), delete=True).garbage == ()
@@ -112,6 +113,15 @@ def test_a_second_expunge_takes_from_what_the_first_left() -> None:
     sweep(lake.store, lake.plan.bronze.path, KEEP, delete=True)
     assert stored(lake)["id"].to_list() == ["3"]
     assert lake.build().rows.select("id", "_bronze_part").rows() == [(3, "1/1")]
+
+
+def test_what_was_expunged_goes_also_when_its_load_was_replaced_since() -> None:
+    lake = Lake(plan_of("{model: scd_type_1, keys: id, delete_mode: erase}", "incremental"))
+    lake.commit("2024-01-01", pl.DataFrame({"id": ["1", "2"]}))
+    expunged(lake, "1")
+    lake.commit("2024-01-01", pl.DataFrame({"id": ["3"]}))
+    assert [g.why for g in sweep(lake.store, lake.plan.bronze.path, KEEP, delete=True).garbage] == ["expunged"]
+    assert sorted(stored(lake)["id"]) == ["2", "3"]
 
 
 def test_a_checkpoint_leads_to_the_parts_that_a_load_has_now() -> None:

@@ -51,9 +51,9 @@ def frame(part: tuple[Row, ...], pattern: Pattern) -> pl.DataFrame:
     return pl.DataFrame([tuple(r[c] for c in schema) for r in part], schema=schema, orient="row")
 
 
-def lake_of(spec: Spec, found: list[Loaded]) -> Lake:
+def silver_of(spec: Spec) -> str:
     scd2, stateful = spec.model in ("scd_type_2", "derived_event"), spec.model.startswith("scd")
-    silver = (
+    return (
         f"{{model: {spec.model}, keys: k"
         + (f", delete_mode: {spec.delete_mode}" if spec.delete_mode != "hard_delete" else "")
         + (", order_by: t" if spec.ordered else ", exclude: t")
@@ -62,7 +62,10 @@ def lake_of(spec: Spec, found: list[Loaded]) -> Lake:
         + (f", track: [{', '.join(spec.track)}]" if scd2 and spec.track != ("a", "b") else "")
         + "}"
     )
-    lake = Lake(plan_of(silver, CDC))
+
+
+def lake_of(spec: Spec, found: list[Loaded]) -> Lake:
+    lake = Lake(plan_of(silver_of(spec), CDC))
     for load in found:
         commit(lake, load)
     return lake

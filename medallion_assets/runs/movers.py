@@ -1,0 +1,87 @@
+"""Rows that do not become events: those that rules drop or quarantine, and how many may be in quarantine."""
+
+from collections.abc import Sequence
+
+import narwhals as nw
+import polars as pl
+
+from medallion_assets.checks.rules import violation
+from medallion_assets.errors import CheckError, ConfigError
+from medallion_assets.intent.check import RowRule
+from medallion_assets.plan.model import CheckPlan, DatasetPlan
+from medallion_assets.runs.conditions import conditioned, sql_columns
+from medallion_assets.runs.typed import Typed
+from medallion_assets.silver.columns import FAULT, LOAD, OP, VALUE, Op
+from medallion_assets.silver.conform import withheld_flag
+from medallion_assets.silver.text import as_text
+
+__all__ = ["DROPPED", "judged", "looked_at", "require_within_limits"]
+
+DROPPED = "__dropped"
+
+
+def looked_at(check: CheckPlan) -> tuple[str, ...]:
+    """The columns that a rule looks at."""
+    if check.rule is None:
+        return ()
+    return tuple(dict.fromkeys((*getattr(check.rule, "columns", ()), *sql_columns(check.rule))))
+
+
+def judged(rows: pl.DataFrame, checks: Sequence[CheckPlan]) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Row rules that move rows, over the upserts that can be read: the first broken one decides; all are counted.
+
+    With ``DROPPED``: the row goes no further. Raises ConfigError CHK-004 for a condition that cannot be asked.
+    """
+    told = rows.with_columns((pl.col(OP) == Op.NOTHING).alias(DROPPED))
+    if not checks:
+        return told, {}
+    asked = {check.name: check.rule for check in checks if check.rule is not None}
+    ready = conditioned(rows.lazy(), rows.schema, asked)
+    for name, why in ready.wrong.items():
+        raise ConfigError("CHK-004", why, where=f"checks  {name}", fix="correct the condition in the intent.")
+    frame = nw.from_native(ready.frame.collect())
+    types = dict(nw.from_native(rows).schema)
+    judged = rows.select((pl.col(FAULT).is_null() & (pl.col(OP) == Op.UPSERT)).alias("j"))["j"]
+    counts = {"judged": int(judged.sum())}
+    for check in checks:
+        if not isinstance(check.rule, RowRule):
+            continue
+        breaks = violation(check.rule, types, where=ready.where.get(check.name), holds=ready.holds.get(check.name))
+        broken = frame.select(breaks.alias("b")).to_native()["b"] & judged
+        for name in looked_at(check):
+            if withheld_flag(name) in rows.columns:  # what is not supplied breaks no rule
+                broken = broken & ~rows[withheld_flag(name)]
+        counts[f"rule:{check.name}"] = int(broken.sum())
+        first = pl.lit(broken) & pl.col(FAULT).is_null() & ~pl.col(DROPPED)
+        if check.rule.on_failure == "drop":
+            told = told.with_columns((pl.col(DROPPED) | first).alias(DROPPED))
+            continue
+        column = next(iter(looked_at(check)), None)
+        value = pl.lit(None, pl.String) if column is None else as_text(pl.col(column), rows.schema[column])
+        told = told.with_columns(
+            pl.when(first).then(pl.lit(f"{check.name}:{column or ''}")).otherwise(FAULT).alias(FAULT),
+            pl.when(first).then(value).otherwise(VALUE).alias(VALUE),
+        )
+    return told, counts
+
+
+def require_within_limits(plan: DatasetPlan, typed: Typed, bad: pl.DataFrame) -> None:
+    """Raise CheckError CHK-010 for too many rows refused in bronze and quarantined here (``bad``), together, load by
+
+    load: as an ingest counts them.
+    """
+    limits = plan.limits
+    counts = dict(bad.group_by(LOAD).agg(pl.len()).iter_rows())
+    for rank, load in enumerate(typed.loads):
+        count, total = counts.get(rank, 0) + load.refused, load.rows + load.refused
+        over = limits.max_rows is not None and count > limits.max_rows
+        over = over or (limits.max_fraction is not None and count > limits.max_fraction * total)
+        if over and counts.get(rank, 0):
+            first = bad.filter(pl.col(LOAD) == rank).row(0, named=True)
+            reason, _, column = str(first[FAULT]).partition(":")
+            raise CheckError(
+                "CHK-010",
+                f"{count:,} of {total:,} rows of partition {load.partition} cannot be used, more than `quarantine`"
+                f" allows; the first: {reason} in {column}.",
+                where=plan.name, fix="correct the source or the contract, or raise `quarantine` in the intent.",
+            )  # fmt: skip

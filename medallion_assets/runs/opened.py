@@ -1,0 +1,53 @@
+"""Groups of loads whose rows come in an envelope, opened: from here on they are like any other cdc rows."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import polars as pl
+
+from medallion_assets.bronze.reader import ADDRESS
+from medallion_assets.lake.ports import Engine
+from medallion_assets.runs.groups import Group
+from medallion_assets.silver.conform import Contract, set_aside, sources
+from medallion_assets.silver.envelope import OPERATION, TOMBSTONE, WITHHELD, form, opened
+
+__all__ = ["open_groups", "withheld"]
+
+
+def open_groups(groups: Sequence[Group], contract: Contract, engine: Engine) -> tuple[Group, ...]:
+    """The cdc groups that hold Debezium's events with the columns of the rows that changed; others as they are."""
+    return tuple(_opened(group, contract, engine) for group in groups)
+
+
+def _opened(group: Group, contract: Contract, engine: Engine) -> Group:
+    if contract.envelope is None or group.pattern != "cdc":
+        return group
+    if form(group.schema) is None:
+        return replace(group, frame=group.frame.with_columns(pl.lit(value=False).alias(TOMBSTONE)))
+    rows = engine.collect(group.frame).rename({set_aside(name): name for name in group.schema})
+    claimed = {source for named in contract.named for source in named.source_names}
+    told = opened(rows.select(*group.schema), contract.envelope, claimed)
+    if contract.codes is None:  # every row is an event, its operation a column like others
+        shown = told[OPERATION].alias("op")
+        told = told.drop(OPERATION) if "op" in told.columns else told.drop(OPERATION).with_columns(shown)
+    schema = {name: dtype for name, dtype in told.schema.items() if name != TOMBSTONE}
+    aside = told.rename({name: set_aside(name) for name in schema})
+    whole = pl.concat([aside, rows.select(ADDRESS)], how="horizontal")
+    return replace(group, frame=whole.lazy(), schema=schema)
+
+
+def withheld(groups: Sequence[Group], contract: Contract, wanted: Sequence[str], engine: Engine) -> tuple[str, ...]:
+    """Those of the ``wanted`` columns of which some event withholds the value."""
+    if contract.envelope is None:
+        return ()
+    found: set[str] = set()
+    for group in groups:
+        if group.pattern != "cdc":
+            continue
+        names = {n: s for n, s in sources(list(group.schema), contract).items() if n in wanted}
+        texts = {n: s for n, s in names.items() if group.schema[s] == pl.String}
+        if texts:
+            asked = [pl.col(set_aside(s)).is_in(WITHHELD).any().alias(n) for n, s in texts.items()]
+            row = engine.collect(group.frame.select(asked)).row(0, named=True)
+            found |= {name for name, there in row.items() if there}
+    return tuple(name for name in wanted if name in found)
