@@ -116,6 +116,8 @@ CODES: dict[str, str] = {
     "SRC-028": "XML document that cannot be read",
     "SRC-029": "Store of the files out of reach",
     "SRC-030": "Extra for a store not installed",
+    "SRC-031": "File that may not be complete",
+    "SRC-032": "Loaded file is gone",
     "SRC-050": "Address that may not be asked",
     "SRC-051": "No answer",
     "SRC-052": "Answer that refuses",

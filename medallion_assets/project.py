@@ -147,7 +147,8 @@ class Project:
         return partition
 
     def partitions(self, plan: DatasetPlan, first: date, last: date, *, restate: bool = False) -> tuple[Partition, ...]:
-        """The begun partitions from one local date to another, both included; of a source read now, the current one.
+        """The begun partitions from one local date to another, both included; of a source read now, the current one,
+        and those of which a file was rewritten since.
 
         ``restate``: a source read now may be loaded into any of them. Raises ConfigError: PLN-002 when the calendar
         has none there, PLN-006 when none has begun, PLN-007 when the source is read now and the current partition is
@@ -156,9 +157,11 @@ class Project:
         within = partitions_between(plan.calendar, first, last)
         if not plan.as_of and plan.calendar.cadence != "none" and not restate:
             current = self.current(plan)
-            if current not in within:
+            rewritten = {arrival.partition for arrival in self.arrivals(plan)} if plan.claims_files else set()
+            found = tuple(p for p in within if p == current or p in rewritten)
+            if not found:
                 raise self._only_now(plan, f"{first} to {last}", current)
-            return (current,)
+            return found
         now = self.clock.now()
         begun = tuple(p for p in within if p.window.start <= now)
         return begun or (self.partition(plan, within[0].key),)
@@ -172,9 +175,17 @@ class Project:
             day = date.fromisoformat(key)
             return self.partitions(plan, day, day, restate=restate)
         partition = self.partition(plan, key)
-        if not plan.as_of and not restate and partition != (current := self.current(plan)):
-            raise self._only_now(plan, key, current)
+        past = not plan.as_of and partition != self.current(plan)
+        if past and not restate and partition not in self._holding_files(plan):
+            raise self._only_now(plan, key, self.current(plan))
         return (partition,)
+
+    def _holding_files(self, plan: DatasetPlan) -> set[Partition]:
+        """Partitions whose live load holds files that no date assigns: these files can be read again."""
+        if not plan.claims_files:
+            return set()
+        keys = {c.load.partition for c in self.head(plan).live if c.load.pattern == plan.bronze.pattern}
+        return {partition_of(plan.calendar, key) for key in keys}
 
     def with_input(self, plan: DatasetPlan, partitions: Sequence[Partition]) -> tuple[Partition, ...]:
         """Those for which a file source has a file; all of them for another source.
@@ -285,7 +296,9 @@ class Project:
         from medallion_assets.sources.open import Surroundings, open_source
 
         platform = self.platform
-        return open_source(plan, Surroundings(self.root, self._resolver.text, platform.connections, platform.stores))
+        return open_source(
+            plan, Surroundings(self.root, self._resolver.text, platform.connections, platform.stores, self.clock.now)
+        )
 
     def table(self, silver: SilverPlan) -> Table:
         from medallion_assets.tables.delta import DeltaTable

@@ -87,6 +87,11 @@ class Request:
     ``Reading.cursor``. None at first."""
     ledger: Mapping[str, tuple[str, FileFact]] = field(default_factory=dict)
     """Files that live loads of other partitions already hold: path → (partition key, fact)."""
+    held: Mapping[str, FileFact] = field(default_factory=dict)
+    """Files that this partition's own live load holds, which this read is to replace: without one of them its rows
+    would be lost."""
+    again: bool = False
+    """Only those are read: the partition is past, and what is new belongs to the current one."""
 
 
 class Reading(Protocol):

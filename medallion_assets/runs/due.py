@@ -43,10 +43,26 @@ def arrivals(
         if plan.bronze.pattern == "full":
             newest = max((c for c in head.live if c.load.pattern == "full"), key=lambda c: c.n, default=None)
             known = set() if newest is None else held[newest.load.partition]
-        yield from _arrived(current, listed(current), known)
+        files = listed(current)
+        if plan.claims_files:
+            yield from _rewritten(files, held, begun, current)
+            others = {file[0] for key, theirs in held.items() if key != current.key for file in theirs}
+            files = [file for file in files if file[0] not in others]
+        yield from _arrived(current, files, known)
         return
     for partition in sorted(begun, reverse=True):
         yield from _arrived(partition, listed(partition), held.get(partition.key, set()))
+
+
+def _rewritten(
+    files: Sequence[Listed], held: dict[str, set[Listed]], begun: Sequence[Partition], current: Partition
+) -> Iterator[Arrival]:
+    """Past partitions of which a file is another one now: they are loaded again, newest first."""
+    for partition in sorted(begun, reverse=True):
+        names = {name for name, _, _ in held.get(partition.key, ())}
+        if partition != current and names:
+            own = [file for file in files if file[0] in names]
+            yield from _arrived(partition, own, held[partition.key])
 
 
 def _held(plan: DatasetPlan, head: Head) -> dict[str, set[Listed]]:

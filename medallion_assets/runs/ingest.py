@@ -21,7 +21,7 @@ from medallion_assets.bronze.repair import refresh_copies
 from medallion_assets.bronze.writer import Written, write
 from medallion_assets.errors import ConfigError, Conflict, MedallionError, StorageError
 from medallion_assets.intent.load import Cdc, Incremental
-from medallion_assets.intent.source import File, Kafka
+from medallion_assets.intent.source import Kafka
 from medallion_assets.lake.manifest import Commit, CursorValue, FileFact, Head, Load, SourceFacts
 from medallion_assets.lake.ports import Bounds, Clock, Progress, Request, Source, Store
 from medallion_assets.lake.results import Ingested
@@ -62,10 +62,12 @@ def ingest(
     The head is unchanged after each, but for StoreUnavailable BRZ-007, where running again finds out.
     """
     started = perf_counter()
-    restated = _refuse_past(plan, partition, clock.now(), restate=restate)
     log = CommitLog(store, plan.bronze.path)
+    past = not plan.as_of and not partition.window.start <= clock.now() < partition.window.end
+    if past and not restate and not _holds_files(plan, partition, log):
+        raise _only_now(plan, partition)
     for turn in range(_TRIES_TO_APPEND):
-        attempt = _Attempt(plan, partition, store, new_attempt(), run_id, restated)
+        attempt = _Attempt(plan, partition, store, new_attempt(), run_id, past, restate)
         tries = _TRIES_TO_APPEND if attempt.appends else _TRIES
         try:
             head, commit, written = attempt.run(log, source, clock, force=force, progress=progress)
@@ -90,13 +92,16 @@ class _Attempt:
     store: Store
     name: str
     run_id: str
-    restated: bool
+    past: bool
+    """Of a source that is read now, the partition is not that of now."""
+    restate: bool
+    """What is loaded may be another thing than what was there, on purpose."""
 
     def run(
         self, log: CommitLog, source: Source, clock: Clock, *, force: bool, progress: Progress | None
     ) -> tuple[Head, Commit, bool]:
         """The head that was read first, the commit that holds the window, and whether this attempt made it."""
-        claiming = _claims_files(self.plan)
+        claiming = self.plan.claims_files
         head = log.head() if claiming or self.appends else log.near(self.partition.window)
         began = clock.now()
         last = last_of(head.live) if self.appends else None
@@ -132,10 +137,15 @@ class _Attempt:
         return isinstance(self.plan.source, Kafka) or (self.cursor is not None and self.cursor.appends)
 
     def _request(self, head: Head, *, claiming: bool, before: CursorValue | None, now: datetime) -> Request:
-        ledger = _ledger(head, self.partition) if claiming else {}
-        if self.cursor is None:
-            return Request(self.partition, cursor=before, ledger=ledger)
-        return Request(self.partition, bounds=self.cursor.bounds(self.partition, before, now), ledger=ledger)
+        bounds = None if self.cursor is None else self.cursor.bounds(self.partition, before, now)
+        if not claiming:
+            return Request(self.partition, bounds, None if bounds else before)
+        replaced = None if self.appends or self.restate else _live(self.plan, self.partition, head)
+        held = {} if replaced is None else {fact.path: fact for fact in replaced.load.source.files}
+        again = self.past and not self.restate
+        return Request(
+            self.partition, bounds, None if bounds else before, _ledger(head, self.partition), held, again=again
+        )
 
     def _known(self, head: Head, bounds: Bounds) -> Known | None:
         """Rows of the overlap that bronze holds: those of appended loads that came as far as the lower bound."""
@@ -176,7 +186,7 @@ class _Attempt:
             return written, reading.facts, after
 
     def _load(self, written: Written, facts: SourceFacts, began: datetime, ended: datetime) -> Load:
-        if self.restated:
+        if self.past and self.restate:
             facts = replace(facts, facts={**facts.facts, "restated": "true"})
         return Load(
             pattern=self.plan.bronze.pattern,
@@ -219,22 +229,22 @@ class _Attempt:
         return f"pattern={self.plan.bronze.pattern}/{self.partition.path}"
 
 
-def _refuse_past(plan: DatasetPlan, partition: Partition, now: datetime, *, restate: bool) -> bool:
-    """Whether this is a restatement: the source can only be read as it is now, for a window that is not."""
-    past = not plan.as_of and not partition.window.start <= now < partition.window.end
-    if past and not restate:
-        raise ConfigError(
-            "PLN-007",
-            f"The source of {plan.name} has no way to be asked for {partition.key}: it can only be read as it is now.",
-            where=f"{plan.file}:{plan.line}  partition {partition.key}",
-            fix="Load the current partition; or put {run_date} or a cursor into the source; or restate it on purpose.",
-        )
-    return past
+def _only_now(plan: DatasetPlan, partition: Partition) -> ConfigError:
+    return ConfigError(
+        "PLN-007",
+        f"The source of {plan.name} has no way to be asked for {partition.key}: it can only be read as it is now.",
+        where=f"{plan.file}:{plan.line}  partition {partition.key}",
+        fix="Load the current partition; or put {run_date} or a cursor into the source; or restate it on purpose.",
+    )
 
 
-def _claims_files(plan: DatasetPlan) -> bool:
-    """Whether files go to the partition that first sees them: changes in files that no date in the path assigns."""
-    return isinstance(plan.source, File) and plan.bronze.pattern != "full" and not plan.as_of
+def _holds_files(plan: DatasetPlan, partition: Partition, log: CommitLog) -> bool:
+    """Whether a live load of the partition holds files that can be read again."""
+    return plan.claims_files and _live(plan, partition, log.head()) is not None
+
+
+def _live(plan: DatasetPlan, partition: Partition, head: Head) -> Commit | None:
+    return live_of(head, plan.bronze.pattern, partition.window)
 
 
 def _ledger(head: Head, partition: Partition) -> Mapping[str, tuple[str, FileFact]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from medallion_assets.errors import ConfigError
@@ -31,6 +32,8 @@ class Surroundings:
     """Of platform.yaml, by name."""
     stores: Mapping[str, StoreSpec]
     """Of platform.yaml, by name: what a file source with a ``store`` reads through its own file system client."""
+    now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
+    """Aware."""
 
 
 def open_source(plan: DatasetPlan, around: Surroundings) -> Source:
@@ -60,7 +63,9 @@ def open_source(plan: DatasetPlan, around: Surroundings) -> Source:
 
 def _files(plan: DatasetPlan, spec: File, around: Surroundings) -> Source:
     place = _place(plan, spec, around)
-    return FileSource(spec, place, plan.calendar.timezone, plan.bronze.pattern == "full", around.resolve)
+    settle = plan.sensor.settle if plan.sensor is not None else timedelta(0)
+    whole = plan.bronze.pattern == "full"
+    return FileSource(spec, place, plan.calendar.timezone, whole, around.resolve, settle, around.now)
 
 
 def _place(plan: DatasetPlan, spec: File, around: Surroundings) -> Place:

@@ -211,3 +211,24 @@ def test_whatever_happens_every_file_is_loaded_once(steps: list[str]) -> None:
 def _folder() -> Iterator[Path]:
     with TemporaryDirectory() as name:
         yield Path(os.path.realpath(name))
+
+
+def test_a_rewritten_file_asks_for_the_day_that_holds_it(desk: Desk) -> None:
+    desk.write("in/a.csv", "id,x\n1,a\n")
+    desk.write("in/b.csv", "id,x\n2,b\n")
+    desk.sense()
+    desk.clock.later(30)
+    first = desk.sense()
+    desk.run(first)
+    day = first[0].partition_key
+    desk.clock.later(86_400)
+    desk.write("in/a.csv", "id,x\n1,A\n")
+    desk.write("in/c.csv", "id,x\n3,c\n")
+    assert desk.sense() == []
+    desk.clock.later(30)
+    requests = desk.sense()
+
+    assert [name for name, _ in asked(requests)] == ["web.events", "web.events"]
+    assert next(key for _, key in asked(requests)) == day
+    desk.run(requests)
+    assert desk.sense() == []

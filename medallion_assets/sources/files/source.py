@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from typing import final
 
 from medallion_assets.errors import ExtractionError
@@ -27,18 +28,26 @@ class FileSource:
     timezone: str
     whole: bool
     resolve: Callable[[str], str]
+    settle: timedelta = timedelta(0)
+    """A file that was written to less than this ago may not be complete: it is not taken."""
+    now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
 
     def read(self, request: Request) -> "FileReading":
         """Open the files of a partition.
 
         Raises ConfigError SRC-003; ExtractionError SRC-002…SRC-006 for files that are missing, unfit or changed,
-        SRC-018 for a file that another partition holds and that is another one now.
+        SRC-018 for a file that another partition holds and that is another one now, SRC-031 for one that may not be
+        complete and cannot wait for another load, SRC-032 when rows that this partition holds would be lost.
         """
         patterns = self.patterns(request.partition)
         own = self.place.find([p for p in patterns if p.windowed or self.whole])
         shared = self.place.find([p for p in patterns if not (p.windowed or self.whole)])
-        new = (file for file in shared if self._is_new(file, request))
-        files = {file.where: file for file in (*own, *new)}
+        _refuse_loss(request, {file.name for file in shared})
+        taken = [file for file in shared if self._is_taken(file, request)]
+        files = {file.where: file for file in (*own, *taken)}
+        for file in files.values():
+            if self._is_young(file):
+                raise self._unsettled(file)
         return FileReading(tuple(files[where] for where in sorted(files)), self)
 
     def patterns(self, partition: Partition) -> list[Pattern]:
@@ -58,6 +67,24 @@ class FileSource:
                 raise
             return []
 
+    def _is_taken(self, file: Found, request: Request) -> bool:
+        if file.name in request.held:
+            return True
+        return not request.again and not self._is_young(file) and self._is_new(file, request)
+
+    def _is_young(self, file: Found) -> bool:
+        """One from the future is old: clocks differ, and waiting for it could take for ever."""
+        return 0 <= self.now().timestamp() - file.modified < self.settle.total_seconds()
+
+    def _unsettled(self, file: Found) -> ExtractionError:
+        age = self.now().timestamp() - file.modified
+        return ExtractionError(
+            "SRC-031",
+            f"{file.name} was written to {age:.0f} s ago, and sensor.settle is {self.settle.total_seconds():.0f} s.",
+            where=file.where,
+            fix="Run again when the file is complete; nothing was loaded.",
+        )
+
     def _is_new(self, file: Found, request: Request) -> bool:
         held = request.ledger.get(file.name)
         if held is None or held[0] == request.partition.key:
@@ -70,7 +97,21 @@ class FileSource:
             "SRC-018",
             f"{file.name} belongs to partition {partition}, and has other bytes now.",
             where=file.where,
-            fix=f"Load {partition} again to take the new content, or deliver new rows in new files.",
+            fix=f"Load {partition} again (`--date {partition}`) to put the new content in place of the old, or "
+            "deliver new rows in new files.",
+        )
+
+
+def _refuse_loss(request: Request, names: set[str]) -> None:
+    gone = sorted(request.held.keys() - names)
+    if gone:
+        more = f" and {len(gone) - 1:,} more" if len(gone) > 1 else ""
+        raise ExtractionError(
+            "SRC-032",
+            f"{gone[0]}{more} was loaded into {request.partition.key} and is gone: another load without it would lose "
+            "its rows.",
+            where=gone[0],
+            fix="Put it back; or leave its rows out on purpose with --restate; or wait for the next partition.",
         )
 
 
