@@ -4,8 +4,9 @@
 
 PostgreSQL (the server of the tests): ``COPY … (FORMAT binary)`` by psql to /dev/null; the same table as committed
 bronze; the last 1 % of it by its cursor column. SQLite: ConnectorX into Arrow (which guesses the types of a column and
-writes nothing); the same table as committed bronze. Every measurement is a process of its own, imports not counted;
-runs are interleaved, the median is shown. Memory is the highest RssAnon of the process, sampled every 10 ms.
+writes nothing); the same table as committed bronze. MariaDB: the cursor of PyMySQL at the server, whose rows are
+dropped; the same table as committed bronze. Every measurement is a process of its own, imports not counted; runs are
+interleaved, the median is shown. Memory is the highest RssAnon of the process, sampled every 10 ms.
 """
 
 import argparse
@@ -22,10 +23,13 @@ from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
+from typing import Any
 
 import psycopg
+import pymysql
+from sqlalchemy.engine import make_url
 
-from medallion_assets_tests.services.databases import postgres
+from medallion_assets_tests.services.databases import DatabaseServer, mariadb, postgres
 from medallion_assets_tests.services.process import find
 
 INTENT = """
@@ -70,6 +74,37 @@ def fill_sqlite(path: Path, rows: int) -> None:
         database.commit()
 
 
+def fill_mariadb(at: DatabaseServer, rows: int) -> None:
+    with closing(pymysql.connect(**reached(at.url), autocommit=True)) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            f"""CREATE TABLE big (PRIMARY KEY (id)) AS SELECT seq AS id, seq * 7919 % 100000 AS customer,
+            CAST(seq % 1000 AS INT) AS quantity, CAST(seq * 37 % 1000000 / 100 AS DECIMAL(12, 2)) AS price,
+            seq % 97 / 7e0 AS ratio, seq % 3 = 0 AS flag, concat('name of ', seq % 50000) AS name, md5(seq) AS code,
+            timestamp('2024-01-01') + INTERVAL seq SECOND AS updated_at, date('2020-01-01') + INTERVAL seq % 2000 DAY
+            AS day, IF(seq % 5 > 0, concat('note ', seq), NULL) AS note, seq % 7 AS kind FROM seq_1_to_{rows}"""
+        )
+
+
+def reached(url: str) -> dict[str, Any]:
+    at = make_url(url)
+    return {"host": at.host, "port": at.port, "user": at.username, "password": at.password, "database": at.database}
+
+
+def cursor_at_server(url: str) -> Callable[[], int]:
+    def run() -> int:
+        read = 0
+        with (
+            closing(pymysql.connect(**reached(url))) as connection,
+            connection.cursor(pymysql.cursors.SSCursor) as cursor,
+        ):
+            cursor.execute("SELECT * FROM big")
+            while rows := cursor.fetchmany(50_000):
+                read += len(rows)
+        return read
+
+    return run
+
+
 def copy(url: str) -> Callable[[], int]:
     command = [find("psql", "postgresql-client"), url, "-qc", "\\copy big to /dev/null with (format binary)"]
 
@@ -94,6 +129,7 @@ def connectorx(url: str) -> Callable[[], int]:
 
 def bronze(url: str, load: str, rows: int) -> Callable[[], int]:
     import medallion_assets.runs.ingest
+    import medallion_assets.sources.database.mysql
     import medallion_assets.sources.database.postgres
     import medallion_assets.sources.database.sqlite  # noqa: F401 - imports are not what is compared
     from medallion_assets import Project
@@ -127,6 +163,7 @@ def child(what: str, url: str, rows: int) -> None:
     pl.DataFrame({"a": [1]}).lazy().collect()
     run = {
         "copy": lambda: copy(url),
+        "cursor": lambda: cursor_at_server(url),
         "connectorx": lambda: connectorx(url),
         "bronze": lambda: bronze(url, FULL, rows),
         "last": lambda: bronze(url, LAST, rows),
@@ -180,6 +217,10 @@ def main() -> None:
         fill_sqlite(path, given.rows)
         jobs = {"connectorx": "ConnectorX into Arrow", "bronze": "bronze"}
         compare("SQLite", f"sqlite:///{path}", jobs, given.rows, given.runs)
+    with TemporaryDirectory(prefix="medallion-") as folder, mariadb(Path(folder)) as server:
+        fill_mariadb(server, given.rows)
+        jobs = {"cursor": "PyMySQL, a cursor at the server", "bronze": "bronze"}
+        compare("MariaDB", server.url, jobs, given.rows, given.runs)
 
 
 if __name__ == "__main__":

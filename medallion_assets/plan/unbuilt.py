@@ -42,7 +42,10 @@ def _source(source: Source) -> Iterator[str]:
     if isinstance(source, Api):
         if source.parents is not None and source.parents.dataset is not None:
             yield "`source.parents.dataset`"
-    elif not isinstance(source, Database | File | PluginSource | Python):
+    elif isinstance(source, Database):
+        if source.isolation is not None:
+            yield "`source.isolation`"
+    elif not isinstance(source, File | PluginSource | Python):
         yield f"source type `{source.type}`"
 
 

@@ -185,6 +185,7 @@ def test_a_silver_on_anothers_bronze_reads_its_path_calendar_and_pattern() -> No
     ("line", "load", "said"),
     [
         ("{type: kafka, connection: c, topic: t}", "incremental", "Source type `kafka`"),
+        ("{type: database, url: 'sqlite:///x.db', isolation: serializable}", "full", "`source.isolation`"),
         ("{type: file, path: x.csv}", "{pattern: full, formats: [csv]}", "Bronze as csv"),
         ("{type: file, path: x.csv}", "{pattern: incremental, full_refresh: {every: 7d}}", "`load.full_refresh`"),
         ("{type: file, path: x.csv}", "{pattern: incremental, late_data: {mode: drop}}", "Late data in mode `drop`"),

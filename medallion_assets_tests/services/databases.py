@@ -69,7 +69,7 @@ def mariadb(folder: Path) -> Iterator[DatabaseServer]:
     command: list[str | Path] = [
         server, "--no-defaults", f"--datadir={data}", f"--socket={socket}", f"--port={port}",
         "--bind-address=127.0.0.1", f"--pid-file={folder / 'pid'}", "--skip-log-bin", "--character-set-server=utf8mb4",
-        "--innodb-flush-log-at-trx-commit=0",
+        "--innodb-flush-log-at-trx-commit=0", "--max-allowed-packet=128M",
     ]  # fmt: skip
     root = [client, "--no-defaults", f"--socket={socket}", "-u", "root", "-e"]
     log = folder / "mariadb.log"

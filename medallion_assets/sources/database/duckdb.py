@@ -1,7 +1,7 @@
 """DuckDB: Arrow as it is, but for types that Arrow holds otherwise, which come as DuckDB's exact text."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, closing, suppress
 from datetime import datetime
 from decimal import Decimal
@@ -83,7 +83,7 @@ class DuckdbSession:
         both = " AND ".join(found)
         return (f"({both}) OR {column} IS NULL" if bounds.nulls else both,) if found else ()
 
-    def batches(self, relation: Relation, select: tuple[str, ...]) -> "Iterator[pl.DataFrame]":
+    def batches(self, relation: Relation, select: tuple[str, ...]) -> "Generator[pl.DataFrame, None, None]":
         import polars as pl
 
         columns = self._columns(relation, select)
@@ -115,8 +115,3 @@ def _expression(name: str, kind: str) -> str:
         return column
     how = f"to_json({column})::VARCHAR" if _NESTED.match(kind) and not kind.startswith("ENUM") else f"{column}::VARCHAR"
     return f"{how} AS {identifier(name)}"
-
-
-def quoted_column(name: str) -> str:
-    """One identifier, dots and all."""
-    return '"' + name.replace('"', '""') + '"'

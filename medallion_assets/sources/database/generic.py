@@ -1,7 +1,7 @@
 """Any other database that SQLAlchemy has a dialect for (SQL Server, Oracle, …): every value as its exact text."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing, suppress
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -62,7 +62,7 @@ class GenericSession:
         """None: the spelling of literals is each database's own. Name :window_start in a query instead."""
         return ()
 
-    def batches(self, relation: Relation, select: tuple[str, ...]) -> "Iterator[pl.DataFrame]":
+    def batches(self, relation: Relation, select: tuple[str, ...]) -> "Generator[pl.DataFrame, None, None]":
         import polars as pl
 
         quote = self._engine.dialect.identifier_preparer.quote

@@ -1,24 +1,28 @@
-"""MySQL and MariaDB by PyMySQL, whose cursor stays at the server; values come as the server writes them.
+"""MySQL and MariaDB: PyMySQL connects and asks, the rows are taken from its socket as they come, a block at a time.
 
 Integers and doubles become such columns, an unsigned bigint too; bytes stay bytes; everything else is the server's
 exact text: decimal, date (``0000-00-00`` and all), time, json. A timestamp is an instant and ends in Z.
 """
 
 import math
-from collections.abc import Iterator
+import socket
+from collections.abc import Generator
 from contextlib import ExitStack, closing, suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, final
 
+import pyarrow as pa
 import pymysql
 from pymysql.constants import FIELD_TYPE, FLAG
 from pymysql.converters import encoders, escape_item
+from pymysql.err import raise_mysql_exception
 from sqlalchemy.engine import make_url
 
-from medallion_assets.errors import ConfigError
+from medallion_assets.errors import ConfigError, ExtractionError
 from medallion_assets.lake.ports import Bounds
-from medallion_assets.sources.database.session import Place, instant_of, naive
+from medallion_assets.sources.database.mysql_rows import columns, packets
+from medallion_assets.sources.database.session import Place, instant_of, is_text, naive
 from medallion_assets.sources.database.statement import Relation, identifier, quoted
 
 if TYPE_CHECKING:
@@ -66,7 +70,6 @@ class MysqlSession:
                     connect_timeout=15,
                     autocommit=True,
                     read_timeout=int(place.timeout_s) + 1,
-                    cursorclass=pymysql.cursors.SSCursor,
                     ssl_ca=query.get("ssl_ca"),
                     sql_mode="",
                 )
@@ -107,23 +110,60 @@ class MysqlSession:
         both = " AND ".join(found)
         return (f"({both}) OR {column} IS NULL" if bounds.nulls else both,) if found else ()
 
-    def batches(self, relation: Relation, select: tuple[str, ...]) -> "Iterator[pl.DataFrame]":
+    def batches(self, relation: Relation, select: tuple[str, ...]) -> "Generator[pl.DataFrame, None, None]":
         fields = self._fields(relation, select)
         wanted = ", ".join(_expression(field) for field in fields)
-        with closing(self._main.cursor()) as cursor:
-            cursor.execute(relation.select(wanted))
-            described = cursor._result.fields
-            yield _frame(described, [])
-            while rows := cursor.fetchmany(self._place.fetch_rows):
-                yield _frame(described, rows)
+        main: Any = self._main
+        main.query(relation.select(wanted), unbuffered=True)
+        described = main._result.fields
+        main._result.unbuffered_active = False  # the rows that follow are ours
+        yield self._frame(described, [pa.nulls(0, pa.binary_view())] * len(described))
+        for block in packets(main._rfile.read1, raise_mysql_exception):
+            yield self._frame(described, columns(block, len(described)))
 
     def cancel(self) -> None:
         with suppress(Exception):
-            self._main._force_close()
+            self._main._sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        with suppress(Exception):  # a result that was not read to its end makes closing fail
-            self._open.close()
+        """Without a word, which makes the server give up a statement that was not read to its end."""
+        self._main._force_close()
+
+    def _frame(self, described: Any, values: list[Any]) -> "pl.DataFrame":
+        import polars as pl
+
+        return pl.DataFrame([self._series(field, column) for field, column in zip(described, values, strict=True)])
+
+    def _series(self, field: Any, values: Any) -> "pl.Series":
+        import polars as pl
+
+        name, kind = field.name, field.type_code
+        if kind == FIELD_TYPE.BIT:
+            return pl.Series(
+                name, [None if v is None else int.from_bytes(v, "big") for v in values.to_pylist()], pl.UInt64
+            )
+        if kind == FIELD_TYPE.GEOMETRY or (field.charsetnr == _BINARY_CHARSET and kind in _BYTES):
+            return pl.Series(name, values, pl.Binary)
+        text = pl.Series(name, self._text(name, values), pl.String)
+        if kind == FIELD_TYPE.TIMESTAMP:
+            text = text + "Z"
+        if kind not in _INTEGERS | {FIELD_TYPE.DOUBLE}:
+            return text
+        unsigned = field.flags & FLAG.UNSIGNED and kind != FIELD_TYPE.YEAR
+        number: pl.Series = text.cast(
+            pl.Float64() if kind == FIELD_TYPE.DOUBLE else pl.UInt64() if unsigned else pl.Int64()
+        )
+        return number
+
+    def _text(self, name: str, values: Any) -> Any:
+        """Bytes as text; Polars believes that text is UTF-8."""
+        text = values.view(pa.string_view())
+        if not is_text(text):
+            raise ExtractionError(
+                "SRC-122", f"{name}: text that is not UTF-8.", where=f"{self._place.where}  {self._place.shown}",
+                fix=f"Read its bytes in source.query: CAST({name} AS BINARY).",
+            )  # fmt: skip
+        return text
 
     def _run(self, sql: str) -> None:
         with closing(self._main.cursor()) as cursor:
@@ -142,30 +182,3 @@ def _expression(field: Any) -> str:
     """A float is written with six digits unless it is a double."""
     name = identifier(field.name, "`")
     return f"CAST(q.{name} AS DOUBLE) AS {name}" if field.type_code == FIELD_TYPE.FLOAT else f"q.{name}"
-
-
-def _frame(described: Any, rows: Any) -> "pl.DataFrame":
-    import polars as pl
-
-    columns = list(zip(*rows, strict=True)) or [()] * len(described)
-    return pl.DataFrame([_series(field, values) for field, values in zip(described, columns, strict=True)])
-
-
-def _series(field: Any, values: Any) -> "pl.Series":
-    import polars as pl
-
-    name, kind = field.name, field.type_code
-    if kind == FIELD_TYPE.BIT:
-        return pl.Series(name, [None if v is None else int.from_bytes(v, "big") for v in values], pl.UInt64)
-    if kind == FIELD_TYPE.GEOMETRY or (field.charsetnr == _BINARY_CHARSET and kind in _BYTES):
-        return pl.Series(name, values, pl.Binary)
-    text = pl.Series(name, values, pl.String)
-    if kind == FIELD_TYPE.TIMESTAMP:
-        text = text + "Z"
-    if kind not in _INTEGERS | {FIELD_TYPE.DOUBLE}:
-        return text
-    unsigned = field.flags & FLAG.UNSIGNED and kind != FIELD_TYPE.YEAR
-    number: pl.Series = text.cast(
-        pl.Float64() if kind == FIELD_TYPE.DOUBLE else pl.UInt64() if unsigned else pl.Int64()
-    )
-    return number

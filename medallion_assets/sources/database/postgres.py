@@ -6,16 +6,20 @@ after 9999) makes its column text, all of it, by a second read.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing, suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, final
 
 import adbc_driver_postgresql.dbapi
 import psycopg
 from psycopg import sql as quoting
+from psycopg.conninfo import make_conninfo
+from sqlalchemy.dialects.postgresql.psycopg import dialect as sqlalchemy_dialect
+from sqlalchemy.engine import make_url
 
 from medallion_assets.intent.source import Parallel
 from medallion_assets.lake.ports import Bounds
@@ -38,6 +42,16 @@ _JSON = {114, 3802}
 _BATCH_BYTES = 4 << 20
 _YEAR_1, _YEAR_10000 = -62_135_596_800, 253_402_300_800
 """Seconds from 1970."""
+_RECORD = 2249
+_SETTINGS = {
+    "client_encoding": "UTF8",  # whatever the database's own is; bytes that are none are an error of the server
+    "DateStyle": "ISO",
+    "IntervalStyle": "iso_8601",
+    "extra_float_digits": "1",
+    "synchronize_seqscans": "off",  # this and the next: the same rows in the same order each time
+    "max_parallel_workers_per_gather": "0",
+    "idle_in_transaction_session_timeout": "0",  # who holds the snapshot is idle while others read
+}
 _LIVENESS = {"connect_timeout": "15", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
 
 
@@ -51,14 +65,12 @@ class PostgresSession:
         self._place, self._as_text, self._parallel = place, as_text, parallel
         self._open = ExitStack()
         self._statements: list[Any] = []
-        scheme, _, rest = place.url.partition("://")
-        self._dsn = f"postgresql://{rest}" if scheme else place.url
-        settings = {
-            "TimeZone": place.zone, "DateStyle": "ISO", "IntervalStyle": "iso_8601", "extra_float_digits": "1",
-            "synchronize_seqscans": "off",
-        }  # fmt: skip
+        dialect: Any = sqlalchemy_dialect
+        _, options = dialect().create_connect_args(make_url(place.url))
+        self._dsn = make_conninfo(**{**_LIVENESS, **options})
+        settings = {"TimeZone": place.zone, **_SETTINGS}
         self._settings = [f"SET {name} = {self.literal(value)}" for name, value in settings.items()]
-        self._main = self._open.enter_context(closing(psycopg.connect(self._uri(), autocommit=True)))
+        self._main = self._open.enter_context(closing(psycopg.connect(self._dsn, autocommit=True)))
         for setting in self._settings:
             self._main.execute(setting)
         self._main.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -92,7 +104,7 @@ class PostgresSession:
         both = " AND ".join(found)
         return (f"({both}) OR {column} IS NULL" if bounds.nulls else both,)
 
-    def batches(self, relation: Relation, select: tuple[str, ...]) -> "Iterator[pl.DataFrame]":
+    def batches(self, relation: Relation, select: tuple[str, ...]) -> "Generator[pl.DataFrame, None, None]":
         columns = self._columns(relation, select)
         wanted = ", ".join(self._expression(name, kind) for name, kind in columns)
         if self._parallel is None:
@@ -121,26 +133,29 @@ class PostgresSession:
             return f"{column}::int8 AS {alias}"
         if kind in _NATIVE or (kind in _TIMES and name not in self._as_text):
             return column
-        if kind in self._arrays():
+        arrays, records = self._nested
+        if kind in arrays:
             return f"array_to_json({column})::text AS {alias}"
+        if kind in records:
+            return f"row_to_json({column})::text AS {alias}"
         return f"{column}::text AS {alias}"
 
-    def _arrays(self) -> set[int]:
-        found = getattr(self, "_array_oids", None)
-        if found is None:
-            rows = self._main.execute("SELECT oid FROM pg_type WHERE typcategory = 'A'").fetchall()
-            found = self._array_oids = {int(row[0]) for row in rows}
-        return found
+    @cached_property
+    def _nested(self) -> tuple[set[int], set[int]]:
+        """Types by oid: arrays, composites."""
+        found = self._main.execute(
+            "SELECT oid, typcategory = 'A' FROM pg_type WHERE typcategory = 'A' OR typtype = 'c'"
+        ).fetchall()
+        arrays = {int(oid) for oid, is_array in found if is_array}
+        return arrays, {_RECORD, *(int(oid) for oid, _ in found)} - arrays
 
     # ------------------------------------------------------------------------------------------ reading
 
-    def _read(self, sql: str, columns: list[tuple[str, int]]) -> "Iterator[pl.DataFrame]":
+    def _read(self, sql: str, columns: list[tuple[str, int]]) -> "Generator[pl.DataFrame, None, None]":
         import polars as pl
 
         with ExitStack() as open_:
-            connection = open_.enter_context(
-                closing(adbc_driver_postgresql.dbapi.connect(self._uri(), autocommit=True))
-            )
+            connection = open_.enter_context(closing(adbc_driver_postgresql.dbapi.connect(self._dsn, autocommit=True)))
             cursor = open_.enter_context(closing(connection.cursor()))
             share = [] if self._snapshot is None else [f"SET TRANSACTION SNAPSHOT '{self._snapshot}'"]
             for text in (*self._settings, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", *share):
@@ -177,22 +192,18 @@ class PostgresSession:
             self._as_text |= {*times, *dates} if self._as_text else unheld
             raise ReadAgain(unheld, f"{self._place.where}  {self._place.shown}")
 
-    def _uri(self) -> str:
-        mark = "&" if "?" in self._dsn else "?"
-        return self._dsn + mark + "&".join(f"{name}={value}" for name, value in _LIVENESS.items())
-
     # ------------------------------------------------------------------------------------------ ranges side by side
 
     def _side_by_side(
         self, relation: Relation, wanted: str, columns: list[tuple[str, int]], parallel: Parallel
-    ) -> "Iterator[pl.DataFrame]":
+    ) -> "Generator[pl.DataFrame, None, None]":
         """A batch of each range in turn, so that the order is the same each time. Rows without a value come last."""
         ranges = self._ranges(relation, parallel)
         with ExitStack() as open_:
-            waiting = []
+            waiting: list[Iterator[pl.DataFrame]] = []
             for limit in ranges:
-                rows = self._guarded(relation.select(wanted, limit), columns)
-                watched = Watched(rows, self._place.timeout_s, self.cancel, self._place.where)
+                read = self._guarded(relation.select(wanted, limit), columns)
+                watched = Watched(read, self._place.timeout_s, self.cancel, self._place.where)
                 open_.callback(watched.close)
                 waiting.append(iter(watched))
             while waiting:
@@ -203,7 +214,7 @@ class PostgresSession:
                     else:
                         yield batch
 
-    def _guarded(self, sql: str, columns: list[tuple[str, int]]) -> "Iterator[pl.DataFrame]":
+    def _guarded(self, sql: str, columns: list[tuple[str, int]]) -> "Generator[pl.DataFrame, None, None]":
         with failing(self._place):
             yield from self._read(sql, columns)
 

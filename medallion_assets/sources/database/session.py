@@ -1,11 +1,12 @@
 """What every kind of database is for a read, and the errors of all of them."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import quote
 
 from medallion_assets.errors import ConfigError, Conflict, ExtractionError, MedallionError
 from medallion_assets.lake.ports import Bounds
@@ -13,15 +14,16 @@ from medallion_assets.sources.database.statement import Relation
 
 if TYPE_CHECKING:
     import polars as pl
+    import pyarrow as pa
 
-__all__ = ["Place", "ReadAgain", "Session", "failing", "instant_of", "naive", "needs_driver"]
+__all__ = ["Place", "ReadAgain", "Session", "failing", "instant_of", "is_text", "naive", "needs_driver"]
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where and how one read happens. ``url`` is secret; ``shown`` is it without password."""
 
-    url: str
+    url: str = field(repr=False)
     shown: str
     where: str
     """File, line and dataset of the intent."""
@@ -29,6 +31,15 @@ class Place:
     timeout_s: float
     fetch_rows: int
     root: Path
+
+    def without_password(self, text: str) -> str:
+        """What a driver says, should it quote what it was given."""
+        from sqlalchemy.engine import make_url
+
+        password = make_url(self.url).password
+        if not isinstance(password, str) or not password:
+            return text
+        return text.replace(password, "***").replace(quote(password, safe=""), "***")
 
 
 class Session(Protocol):
@@ -51,15 +62,17 @@ class Session(Protocol):
         """Conditions that leave at least the rows of ``bounds``; none where only reading all is sure to."""
         ...
 
-    def batches(self, relation: Relation, select: tuple[str, ...]) -> "Iterator[pl.DataFrame]":
+    def batches(self, relation: Relation, select: tuple[str, ...]) -> "Generator[pl.DataFrame, None, None]":
         """The rows in the order the database gives them, every column of one type all through."""
         ...
 
     def cancel(self) -> None:
-        """Give up what runs, from another thread. Never raises."""
+        """Give up what runs, from another thread. Never raises; may wait for ever for a peer that is silent."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """By the thread that reads."""
+        ...
 
 
 class ReadAgain(Conflict):
@@ -82,6 +95,7 @@ def failing(place: Place, *, connecting: bool = False) -> Iterator[None]:
         raise
     except Exception as error:
         said = " ".join(str(getattr(error, "orig", None) or error).split()) or type(error).__name__
+        said = place.without_password(said)
         if connecting:
             raise ExtractionError(
                 "SRC-120", f"The database cannot be reached: {said[:500]}", where=f"{place.where}  {place.shown}",
@@ -91,6 +105,18 @@ def failing(place: Place, *, connecting: bool = False) -> Iterator[None]:
             "SRC-122", f"The database refused or broke off: {said[:500]}", where=f"{place.where}  {place.shown}",
             fix="Correct table, columns or query, and run again: nothing of this read was kept.",
         ) from error  # fmt: skip
+
+
+def is_text(column: "pa.Array") -> bool:
+    """False for an Arrow array of text with bytes that are no UTF-8, which Polars would believe to be."""
+    import pyarrow as pa
+
+    if pa.types.is_string(column.type) or pa.types.is_string_view(column.type):
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid:
+            return False
+    return True
 
 
 def needs_driver(missing: ImportError, extra: str, place: Place) -> ConfigError:

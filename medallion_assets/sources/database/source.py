@@ -1,7 +1,7 @@
 """The database source: one statement, one snapshot, one pass."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -92,7 +92,8 @@ class DatabaseReading:
     def __init__(self, source: DatabaseSource, place: Place, request: Request) -> None:
         self._source, self._place, self._request = source, place, request
         self._open = ExitStack()
-        self._rows = self._batches_read = 0
+        self._session: Session | None = None
+        self._rows = 0
 
     def __enter__(self) -> "DatabaseReading":
         return self
@@ -101,14 +102,11 @@ class DatabaseReading:
         self._open.close()
 
     def __iter__(self) -> Iterator[Batch]:
-        session = self._source.opened(self._place)
-        self._open.callback(session.close)
         where = f"{self._place.where}  {self._place.shown}"
-        watched = Watched(self._frames(session), self._place.timeout_s, session.cancel, where)
+        watched = Watched(self._frames(), self._place.timeout_s, self._cancel, where)
         self._open.callback(watched.close)
         for rows in watched:
             self._rows += rows.height
-            self._batches_read += 1
             yield Batch(rows)
 
     @property
@@ -117,12 +115,19 @@ class DatabaseReading:
         what = "query" if spec.query else spec.table or self._source.table
         return SourceFacts(facts={"database": self._place.shown, "read": what, "rows": str(self._rows)})
 
-    def _frames(self, session: Session) -> "Iterator[pl.DataFrame]":
-        with failing(self._place):
+    def _cancel(self) -> None:
+        if self._session is not None:
+            self._session.cancel()
+
+    def _frames(self) -> "Generator[pl.DataFrame, None, None]":
+        """In a thread of its own from connecting to closing, so that a peer may be silent at any moment."""
+        session = self._session = self._source.opened(self._place)
+        with closing(session), failing(self._place):
             relation = self._relation(session)
             if self._request.bounds is not None:
                 relation = Relation(relation.sql, (*relation.where, *session.limits(relation, self._request.bounds)))
-            yield from session.batches(relation, self._source.spec.select)
+            with closing(session.batches(relation, self._source.spec.select)) as batches:
+                yield from batches
 
     def _relation(self, session: Session) -> Relation:
         spec, where = self._source.spec, f"{self._place.where}  source"
@@ -160,15 +165,18 @@ def _typed(value: CursorValue) -> object:
 
 
 def shown_url(url: str, where: str) -> str:
-    """The URL without password and query. Raises ConfigError SRC-126 when it is none."""
+    """The URL without password and query. Raises ConfigError SRC-126 when it is none, or not to be told apart."""
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
     try:
         parts = make_url(url)
+        if parts.password is not None and "@" in f"{parts.host}{parts.database}":
+            raise ValueError  # noqa: TRY301 - a password with a bare @ or /, whose rest would be shown as the host
     except (ArgumentError, ValueError):
         raise ConfigError(
             "SRC-126", "The connection's url is not one of a database.", where=where,
-            fix="Write postgresql://user:password@host:5432/database, mysql://…, sqlite:///file.db or duckdb:///file.db.",
+            fix="Write postgresql://user:password@host:5432/database, mysql://…, sqlite:///file.db, duckdb:///file.db. "
+            "In a password write %40 for @, %2F for /, %3A for :, %25 for %.",
         ) from None  # fmt: skip
     return str(parts.set(password=None, query={}))

@@ -7,7 +7,7 @@ is read again as exact text: integers and reals with all their digits, blobs as 
 
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import ExitStack, closing, suppress
 from datetime import datetime, timezone
 from decimal import Decimal
@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 
 from medallion_assets.errors import ExtractionError
 from medallion_assets.lake.ports import Bounds
-from medallion_assets.sources.database.session import Place, ReadAgain
+from medallion_assets.sources.database.session import Place, ReadAgain, is_text
 from medallion_assets.sources.database.statement import Relation, identifier, quoted
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class SqliteSession:
         limit = f"{column} >= {Decimal(bounds.lower)}"
         return (f"{limit} OR {column} IS NULL" if bounds.nulls else limit,)
 
-    def batches(self, relation: Relation, select: tuple[str, ...]) -> "Iterator[pl.DataFrame]":
+    def batches(self, relation: Relation, select: tuple[str, ...]) -> "Generator[pl.DataFrame, None, None]":
         columns = self._columns(relation, select)
         wanted = ", ".join(self._expression(name) for name in columns)
         first = ", ".join(self._first(name, kind) for name, kind in columns.items())
@@ -108,7 +108,7 @@ class SqliteSession:
     def _first(self, name: str, kind: str) -> str:
         return ("''" if name in self._as_text else _FIRST[kind]) + f" AS {identifier(name)}"
 
-    def _read(self, sql: str, columns: dict[str, str]) -> "Iterator[pl.DataFrame]":
+    def _read(self, sql: str, columns: dict[str, str]) -> "Generator[pl.DataFrame, None, None]":
         names = list(columns)
         with ExitStack() as open_:
             connection = open_.enter_context(closing(adbc_driver_sqlite.dbapi.connect(self._uri)))
@@ -133,7 +133,7 @@ class SqliteSession:
         """One batch; raises ReadAgain where the driver has bent a value."""
         import polars as pl
 
-        bad = {name for name, column in zip(columns, batch.columns, strict=True) if not _is_text(column)}
+        bad = {name for name, column in zip(columns, batch.columns, strict=True) if not is_text(column)}
         rows = pl.DataFrame(batch)
         rows.columns = list(columns)
         bent = {name for name, kind in columns.items() if name not in self._as_text and _bent(rows[name], kind)}
@@ -151,18 +151,6 @@ class SqliteSession:
         # A second time it is all of them, so that a load is begun again twice at the most.
         self._as_text |= set(columns) if self._as_text else names
         return ReadAgain(names, where)
-
-
-def _is_text(column: Any) -> bool:
-    """False for a column of text with bytes that are none."""
-    import pyarrow as pa
-
-    if pa.types.is_string(column.type):
-        try:
-            column.validate(full=True)
-        except pa.ArrowInvalid:
-            return False
-    return True
 
 
 def _bent(values: "pl.Series", kind: str) -> bool:

@@ -2,7 +2,8 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from typing import Generic, TypeVar, final
 
 from medallion_assets.errors import ExtractionError
@@ -12,6 +13,7 @@ __all__ = ["Watched"]
 T = TypeVar("T")
 _ENDED = object()
 _POLL_S = 0.2
+_GRACE_S = 5.0
 
 
 @final
@@ -19,10 +21,14 @@ class Watched(Generic[T]):
     """The items of ``items``, made one ahead in a thread of their own. Iterate once, then ``close``.
 
     Raises what ``items`` raises, and ExtractionError SRC-123 when nothing comes for ``timeout_s``. ``close`` calls
-    ``cancel`` when the thread is still at work; a thread that does not answer then is left behind, a daemon.
+    ``cancel`` when the thread is still at work, and returns in ten seconds whatever becomes of either: to tell a silent
+    peer to stop may take for ever, too. A thread that does not end is left behind, a daemon; it closes ``items``
+    itself, because what another thread is waiting in must not be closed under it.
     """
 
-    def __init__(self, items: Iterator[T], timeout_s: float, cancel: Callable[[], None], where: str) -> None:
+    def __init__(
+        self, items: Generator[T, None, None], timeout_s: float, cancel: Callable[[], None], where: str
+    ) -> None:
         self._timeout_s, self._cancel, self._where = timeout_s, cancel, where
         self._made: queue.Queue[object] = queue.Queue(1)
         self._leaving = threading.Event()
@@ -49,19 +55,18 @@ class Watched(Generic[T]):
         if self._thread.is_alive():
             self._thread.join(_POLL_S * 2)
         if self._thread.is_alive():
-            self._cancel()
-            self._thread.join(5)
+            cancelling = threading.Thread(target=self._cancel, name="database-cancel", daemon=True)
+            cancelling.start()
+            cancelling.join(_GRACE_S)
+            if not cancelling.is_alive():
+                self._thread.join(_GRACE_S)
 
-    @property
-    def left(self) -> bool:
-        """Whether the thread has ended, so that what it used may be closed."""
-        return not self._thread.is_alive()
-
-    def _make(self, items: Iterator[T]) -> None:
+    def _make(self, items: Generator[T, None, None]) -> None:
         try:
-            for item in items:
-                if not self._put(item):
-                    return
+            with closing(items):
+                for item in items:
+                    if not self._put(item):
+                        return
             self._put(_ENDED)
         except BaseException as error:  # noqa: BLE001 - raised again where the items are taken
             self._put(error)

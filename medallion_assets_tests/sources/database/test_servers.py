@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import date, datetime, timezone
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import polars as pl
@@ -12,10 +13,11 @@ import psycopg
 import pymysql
 import pytest
 
-from medallion_assets.errors import ExtractionError
+from medallion_assets.errors import ConfigError, ExtractionError
 from medallion_assets.lake.ports import Bounds, Request
 from medallion_assets_tests.services.databases import DatabaseServer
 from medallion_assets_tests.sources.database.reading import read, source
+from medallion_assets_tests.sources.database.silence import Silence, silence
 from medallion_assets_tests.sources.reading import day
 
 pytestmark = pytest.mark.service
@@ -73,6 +75,7 @@ def test_postgres_types_and_extremes(postgres_server: DatabaseServer, pg: "psyco
         "tt": ("timetz", "'12:00:00+02'", "12:00:00+02", pl.String),
         "iv": ("interval", "'-1 mons +2 days -03:04:05.6'", "P-1M2DT-3H-4M-5.6S", pl.String),
         "a": ("int[]", "'{1,2,NULL}'", "[1,2,null]", pl.String),
+        "co": ("pg_lsn", "'16/B374D848'", "16/B374D848", pl.String),
         "aa": ("numeric[]", "'{{1.50,2},{3,4}}'", "[[1.50,2],[3,4]]", pl.String),
         "j": ("json", "'{\"a\": 1.10}'", '{"a": 1.10}', pl.String),
         "jb": ("jsonb", "'{\"a\":1.10}'", '{"a": 1.10}', pl.String),
@@ -166,6 +169,35 @@ def test_a_reader_of_postgres_keeps_others_from_altering_the_table(
     pg.execute(f"ALTER TABLE {table} DROP COLUMN s")
 
 
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_network_that_falls_silent_is_an_error_in_time(
+    postgres_server: DatabaseServer, mariadb_server: DatabaseServer, after: int
+) -> None:
+    """Neither an answer nor the cancellation gets through, at the first byte or in the middle of the rows."""
+    queries = {
+        postgres_server: "SELECT g AS id, repeat('x', 1000) AS s FROM generate_series(1, 200000) g",
+        mariadb_server: "SELECT seq AS id, repeat('x', 1000) AS s FROM seq_1_to_200000",
+    }
+    for server, query in queries.items():
+        with silence(server.port) as proxy:
+            url = server.url.replace(f":{server.port}", f":{proxy.port}")
+            if not after:
+                proxy.fall()
+            began = time.monotonic()
+
+            def read_on(url: str = url, query: str = query, proxy: Silence = proxy) -> None:
+                with source(url, query=query, timeout="2s").read(Request(day())) as reading:
+                    for batch in reading:
+                        if batch.rows.height:
+                            proxy.fall()
+
+            with pytest.raises(ExtractionError) as raised:
+                read_on()
+            assert raised.value.problem.code == "SRC-123"
+            assert time.monotonic() - began < 30
+            assert (proxy.bytes_answered > 0) == bool(after)
+
+
 def test_a_peer_that_is_silent_is_an_error_in_time(postgres_server: DatabaseServer) -> None:
     began = time.monotonic()
     with pytest.raises(ExtractionError) as raised:
@@ -186,6 +218,49 @@ def test_a_connection_that_dies_is_an_error(
         with pytest.raises(ExtractionError) as raised:
             list(batches)
     assert raised.value.problem.code == "SRC-122"
+
+
+def test_postgres_composites_are_json(postgres_server: DatabaseServer, pg: "psycopg.Connection", table: str) -> None:
+    pg.execute(f"CREATE TYPE c_{table} AS (n numeric, t text[])")
+    query = f"SELECT (1.50, ARRAY['é'])::c_{table} AS c, ROW(1, NULL) AS r, ARRAY[(2, NULL)::c_{table}] AS a"
+    assert read(postgres_server.url, query=query).row(0) == (
+        '{"n":1.50,"t":["é"]}', '{"f1":1,"f2":null}', '[{"n":2,"t":null}]',
+    )  # fmt: skip
+
+
+def test_postgres_of_another_encoding(postgres_server: DatabaseServer, pg: "psycopg.Connection", table: str) -> None:
+    for encoding in ("LATIN1", "SQL_ASCII"):
+        name = f"{table}_{encoding.lower()}"
+        pg.execute(f"CREATE DATABASE {name} ENCODING {encoding} TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+        url = postgres_server.url.replace("/shop", f"/{name}")
+        with closing(psycopg.connect(url, autocommit=True, client_encoding="latin1")) as connection:
+            connection.execute("CREATE TABLE t AS SELECT 'é'::text AS s")
+        if encoding == "LATIN1":
+            assert read(url, table="t").rows() == [("é",)]
+            continue
+        with pytest.raises(ExtractionError) as raised:
+            read(url, table="t")
+        assert "UTF8" in raised.value.problem.what
+        assert read(url, query="SELECT s::bytea AS s FROM t").rows() == [(b"\xe9",)]
+
+
+def test_postgres_reads_in_one_order(postgres_server: DatabaseServer) -> None:
+    """No workers that race each other, and no table read from where another reader happens to be."""
+    settings = "current_setting('max_parallel_workers_per_gather'), current_setting('synchronize_seqscans')"
+    assert read(postgres_server.url, query=f"SELECT concat_ws(' ', {settings}) AS s").rows() == [("0 off",)]
+
+
+def test_a_password_of_any_characters(postgres_server: DatabaseServer, pg: "psycopg.Connection", table: str) -> None:
+    password = "p@ss/w:rd%41 'x\\é"
+    pg.execute(f"CREATE USER u_{table} PASSWORD {psycopg.sql.Literal(password).as_string()}")
+    at = f"{postgres_server.host}:{postgres_server.port}/{postgres_server.database}"
+    right = f"postgresql+psycopg://u_{table}:{quote(password, safe='')}@{at}?application_name=x"
+    assert read(right, query="SELECT current_setting('application_name') AS a, 1 AS n").rows() == [("x", 1)]
+
+    with pytest.raises(ConfigError) as raised:
+        read(f"postgresql://u_{table}:{password}@{at}", query="SELECT 1 AS n")
+    assert raised.value.problem.code == "SRC-126"
+    assert "ss/w" not in str(raised.value)
 
 
 # ------------------------------------------------------------------------------------------------ MariaDB
@@ -250,6 +325,50 @@ def test_mariadb_bounds_batches_and_parameters(mariadb_server: DatabaseServer, t
     query = f"SELECT id FROM {table} WHERE s = :s AND id < :most AND dt >= :window_start"
     params = {"s": "O'Hara \\ x", "most": 2}
     assert read(mariadb_server.url, query=query, params=params)["id"].to_list() == [0, 1]
+
+
+def test_mariadb_values_of_every_length(mariadb_server: DatabaseServer, table: str) -> None:
+    sizes = [0, 1, 12, 13, 250, 251, 65_535, 65_536, 1 << 20, (1 << 24) - 5, 1 << 24, (1 << 24) + 70_000]
+    _mysql(
+        mariadb_server,
+        f"CREATE TABLE {table} (id INT PRIMARY KEY, a LONGTEXT, b LONGBLOB, c INT)",
+    )
+    for n, size in enumerate(sizes):
+        _mysql(mariadb_server, f"INSERT INTO {table} VALUES ({n}, repeat('x', {size}), repeat('y', {size}), NULL)")
+
+    rows = read(mariadb_server.url, table=table)
+
+    assert rows["id"].to_list() == list(range(len(sizes)))
+    assert rows["a"].str.len_bytes().to_list() == rows["b"].bin.size().to_list() == sizes
+    assert rows["a"].str.contains(r"\Ax*\z").all()
+    assert [bytes(data) for data in rows["b"]] == [b"y" * size for size in sizes]
+    assert rows["c"].null_count() == len(sizes)
+
+
+def test_mariadb_text_of_other_encodings(mariadb_server: DatabaseServer, table: str) -> None:
+    _mysql(
+        mariadb_server,
+        f"CREATE TABLE {table} (a TEXT CHARACTER SET latin1, b TEXT CHARACTER SET ucs2, c TEXT CHARACTER SET utf8mb4)",
+        f"INSERT INTO {table} VALUES ('é', 'Ж', '😀')",
+    )
+    assert read(mariadb_server.url, table=table).rows() == [("é", "Ж", "😀")]
+
+
+def test_leaving_mariadb_early_does_not_read_on(mariadb_server: DatabaseServer) -> None:
+    query = "SELECT seq AS id, repeat('x', 1000) AS s FROM seq_1_to_4000000"
+    with source(mariadb_server.url, query=query).read(Request(day())) as reading:
+        began = time.monotonic()
+        assert next(batch.rows.height for batch in reading if batch.rows.height) < 20_000
+    assert time.monotonic() - began < 10
+
+
+def test_an_error_in_the_middle_of_mariadb_is_an_error(mariadb_server: DatabaseServer, table: str) -> None:
+    _mysql(mariadb_server, f"CREATE TABLE {table} AS SELECT seq AS id FROM seq_1_to_100000")
+    query = f"SELECT id, (SELECT seq FROM seq_1_to_2 WHERE seq = 1 OR q.id = 90000) AS one FROM {table} q"
+    with pytest.raises(ExtractionError) as raised:
+        read(mariadb_server.url, query=query)
+    assert raised.value.problem.code == "SRC-122"
+    assert "more than 1 row" in raised.value.problem.what
 
 
 # ------------------------------------------------------------------------------------------------ both
