@@ -58,6 +58,7 @@ def silver_of(spec: Spec) -> str:
         + (f", delete_mode: {spec.delete_mode}" if spec.delete_mode != "hard_delete" else "")
         + (", order_by: t" if spec.ordered else ", exclude: t")
         + (f", ignore_nulls: {str(spec.ignore_nulls).lower()}" if stateful else "")
+        + (f", max_delete_fraction: {spec.fraction}" if stateful and spec.fraction != 0.5 else "")
         + (", erase_absent: true" if spec.erase_absent else "")
         + (f", track: [{', '.join(spec.track)}]" if scd2 and spec.track != ("a", "b") else "")
         + "}"
