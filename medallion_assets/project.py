@@ -419,9 +419,14 @@ class Project:
         return tuple(check for check in verdicts if check.name not in given)
 
     def _around(self) -> "Around":
-        from medallion_assets.runs.around import Around
+        from medallion_assets.runs.around import Around, personal
 
-        return Around(self.clock.now(), lambda name: self.table(self.silver(name)[1]), self.root)
+        return Around(
+            self.clock.now(),
+            lambda name: self.table(self.silver(name)[1]),
+            lambda name: personal(*self.silver(name)),
+            self.root,
+        )
 
     def head(self, plan: DatasetPlan) -> "Head":
         """What is committed of a dataset now. Raises StorageError."""

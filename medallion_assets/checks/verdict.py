@@ -7,12 +7,25 @@ from typing import Literal
 from medallion_assets.checks.drift import Change
 from medallion_assets.lake.results import CheckResult, Scalar, Severity
 
-__all__ = ["SAMPLE", "Asked", "accounted", "counted", "drifted", "failed", "intact", "sample", "told", "unjudged"]
+__all__ = [
+    "SAMPLE",
+    "Asked",
+    "accounted",
+    "counted",
+    "drifted",
+    "failed",
+    "intact",
+    "sample",
+    "told",
+    "unanswered",
+    "unjudged",
+]
 
 SAMPLE = 5
 """Failing keys that a verdict shows."""
 _MASK = "***"
 _LONGEST = 80
+_LONGEST_ERROR = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +98,13 @@ def unjudged(asked: Asked, column: str, columns: Sequence[str]) -> CheckResult:
         f" Fix: name one of these in the check, or add `{column}` to `columns`.",
         {"missing_column": column},
     )
+
+
+def unanswered(asked: Asked, error: BaseException, fix: str, *, personal: bool) -> CheckResult:
+    """A rule that fails while rows are read. ``personal``: what the error says may hold values that nobody is shown."""
+    kind, said = type(error).__name__, " ".join(str(error).split())[:_LONGEST_ERROR]
+    text = f"{kind} (its words may hold personal values)" if personal else f"{kind}: {said}" if said else kind
+    return failed(asked, f"it cannot be judged: {text}. Fix: {fix}")
 
 
 def accounted(asked: Asked, found: Sequence[str], facts: Mapping[str, Scalar], balance: str) -> CheckResult:

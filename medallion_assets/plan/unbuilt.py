@@ -75,8 +75,6 @@ def _silver(silver: Silver, intent: Intent) -> Iterator[str]:
 def _check(check: Check) -> Iterator[str]:
     if isinstance(check, References) and check.on_failure in ("drop", "quarantine"):
         yield f"`{check.on_failure}` of check rule `references`, by which a table would depend on another"
-    if isinstance(check, References) and check.at == "bronze":
-        yield "check rule `references` at bronze"
 
 
 def _store_names(intent: Intent, source: Source, load: Load, platform: Platform) -> tuple[str, ...]:

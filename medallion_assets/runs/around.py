@@ -9,9 +9,16 @@ import polars as pl
 
 from medallion_assets.errors import ConfigError
 from medallion_assets.lake.ports import Table
-from medallion_assets.silver.columns import IS_CURRENT, IS_DELETED
+from medallion_assets.plan.model import DatasetPlan, SilverPlan
+from medallion_assets.silver.columns import AFTER, BEFORE, IS_CURRENT, IS_DELETED
 
-__all__ = ["Around"]
+__all__ = ["Around", "personal"]
+
+
+def personal(plan: DatasetPlan, silver: SilverPlan | None = None) -> frozenset[str]:
+    """Columns whose values nobody is shown: those marked ``pii``, and what holds them before and after a change."""
+    names = frozenset(column.name for column in plan.columns if column.pii)
+    return names | {BEFORE, AFTER} if names and silver is not None and silver.model == "derived_event" else names
 
 
 @dataclass(frozen=True)
@@ -21,6 +28,8 @@ class Around:
     now: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     tables: Callable[[str], Table] | None = None
     """The table ``silver/<domain>/<entity>``. Raises MedallionError."""
+    hidden: Callable[[str], frozenset[str]] = lambda _: frozenset()
+    """Its columns that are ``personal``."""
     root: Path = field(default_factory=Path)
     """The project's folder, where functions of checks are found."""
 

@@ -4,7 +4,7 @@ What must see all rows of a key at once sees a share of the keys at a time, so m
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -14,20 +14,20 @@ from narwhals.dtypes import DType
 
 from medallion_assets.checks.rules import meaning, violation
 from medallion_assets.checks.tables import ROWS, duplicates, interval_faults
-from medallion_assets.checks.verdict import SAMPLE, Asked, counted, failed, sample, unjudged
+from medallion_assets.checks.verdict import SAMPLE, Asked, counted, failed, sample, unanswered, unjudged
 from medallion_assets.errors import ConfigError, MedallionError
 from medallion_assets.intent.check import Check, InSet, NotNull, Range, References, Regex, RowRule, Unique
 from medallion_assets.lake.results import CheckResult
+from medallion_assets.runs.around import Around
 from medallion_assets.runs.conditions import Conditioned, conditioned, sql_columns
 
 __all__ = ["Question", "Share", "Subject", "answer", "intervals", "keys", "rules"]
 
 ABOUT = "about"
 """Column of a share's counts: how many rows a rule with `where` is about."""
-Tables = Callable[[str], pl.LazyFrame]
-"""Live rows of ``silver/<domain>/<entity>``. Raises MedallionError."""
 _Frame = nw.LazyFrame[pl.LazyFrame]
 _AT_SOURCE = "correct these rows where they come from and load the partition again."
+_MEND = "correct the check: TRY_CAST gives null where CAST fails, and patterns have no look-around."
 _IMPOSSIBLE = "the model rules this out: give the table a new `version` to build it afresh, and report what you see."
 
 
@@ -73,17 +73,18 @@ class Share:
 
 
 def rules(
-    subject: Subject, asked: Sequence[tuple[Asked, Check]], tables: Tables | None = None
+    subject: Subject, asked: Sequence[tuple[Asked, Check]], around: Around | None = None
 ) -> tuple[list[Question], dict[str, CheckResult]]:
     """Questions for the rules that can be asked; verdicts, by name, for those that cannot: a column or a table that is
-    not there, a condition that is none. ``tables`` gives those that ``references`` names.
+    not there, a condition that is none. ``around`` gives the moment, and the tables that ``references`` names.
 
     Raises ConfigError CHK-001, CHK-002, CHK-003.
     """
     questions: list[Question] = []
     verdicts: dict[str, CheckResult] = {}
     schema = subject.frame.collect_schema()
-    ready = conditioned(subject.frame, schema, {question.name: rule for question, rule in asked})
+    around = around or Around()
+    ready = conditioned(subject.frame, schema, {question.name: rule for question, rule in asked}, around.now)
     for question, rule in asked:
         absent = next((column for column in _columns(rule) if column not in subject.types), None)
         if absent is not None:
@@ -92,7 +93,7 @@ def rules(
             verdicts[question.name] = failed(question, f"{ready.wrong[question.name]} Fix: correct the check.")
         elif isinstance(rule, References):
             try:
-                questions.append(_referring(subject, ready, question, rule, tables))
+                questions.append(_referring(subject, ready, question, rule, around))
             except MedallionError as error:
                 verdicts[question.name] = failed(question, f"{error.problem.what} Fix: {error.problem.fix}")
         else:
@@ -125,10 +126,10 @@ def _alone_question(subject: Subject, ready: Conditioned, asked: Asked, rule: Ch
     return Question(asked, _alone(_columns(rule)), shares)
 
 
-def _referring(subject: Subject, ready: Conditioned, asked: Asked, rule: References, tables: Tables | None) -> Question:
+def _referring(subject: Subject, ready: Conditioned, asked: Asked, rule: References, around: Around) -> Question:
     """Rows without null in the columns for which the other table has no row. Raises MedallionError."""
     there = rule.to_columns or rule.columns
-    other = _referred(rule, there, tables)
+    other = _referred(rule, there, around)
     types, schema = other.collect_schema(), ready.frame.collect_schema()
     rows = ready.frame if asked.name not in ready.where else ready.frame.filter(pl.col(ready.where[asked.name]))
     names = [f"__{number}" for number in range(len(there))]
@@ -145,17 +146,17 @@ def _referring(subject: Subject, ready: Conditioned, asked: Asked, rule: Referen
     return Question(asked, meaning(rule), [Share(broken.select(failing=nw.len()), shown)], rule.threshold)
 
 
-def _referred(rule: References, columns: Sequence[str], tables: Tables | None) -> pl.LazyFrame:
+def _referred(rule: References, columns: Sequence[str], around: Around) -> pl.LazyFrame:
     if len(columns) != len(rule.columns):
         raise ConfigError(
             "CHK-005", f"{len(rule.columns)} columns refer to {len(columns)}.", where="checks",
             fix="write as many `to_columns` as `columns`.",
         )  # fmt: skip
-    other = None if tables is None else tables(rule.to)
-    absent = [] if other is None else [c for c in columns if c not in other.collect_schema()]
-    if other is None or absent:
-        what = f"{rule.to} has no column `{absent[0]}`." if absent else "No other table can be read here."
-        raise ConfigError("CHK-005", what, where="checks", fix="correct `to` and `to_columns`, or use `at: silver`.")
+    other = around.live(rule.to)
+    absent = [c for c in columns if c not in other.collect_schema()]
+    if absent:
+        what = f"{rule.to} has no column `{absent[0]}`."
+        raise ConfigError("CHK-005", what, where="checks", fix="correct `to` and `to_columns`.")
     return other
 
 
@@ -173,24 +174,43 @@ def intervals(subject: Subject, asked: Asked, columns: Sequence[str]) -> Questio
 
 
 def answer(subject: Subject, questions: Sequence[Question]) -> dict[str, CheckResult]:
-    """Verdicts by name."""
+    """Verdicts by name. A question that fails on a row has a failed verdict and does not take the others down."""
     facts = {q.asked.name: Counter[str]() for q in questions}
     shown = {q.asked.name: "" for q in questions}
+    failures: dict[str, Exception] = {}
     for turn in zip_longest(*([(q.asked.name, share) for share in q.shares] for q in questions)):
-        now = [share for share in turn if share is not None]
-        counts = pl.collect_all([share.failing.to_native() for _, share in now], engine="streaming")
-        for (name, share), count in zip(now, counts, strict=True):
+        now = [asked for asked in turn if asked is not None and asked[0] not in failures]
+        for (name, share), count in zip(now, _counts([share for _, share in now]), strict=True):
+            if isinstance(count, Exception):
+                failures[name] = count
+                continue
             numbers = {fact: int(value or 0) for fact, value in count.row(0, named=True).items()}
             facts[name].update(numbers)
             if numbers["failing"] and not shown[name]:
                 first = share.broken.head(SAMPLE).to_native().collect(engine="streaming")
                 shown[name] = sample(first.to_dicts(), subject.pii)
     return {
-        q.asked.name: _verdict(
-            q, facts[q.asked.name].pop(ABOUT, subject.rows), facts[q.asked.name], shown[q.asked.name]
-        )
+        q.asked.name: unanswered(q.asked, failures[q.asked.name], _MEND, personal=bool(subject.pii))
+        if q.asked.name in failures
+        else _verdict(q, facts[q.asked.name].pop(ABOUT, subject.rows), facts[q.asked.name], shown[q.asked.name])
         for q in questions
     }
+
+
+def _counts(shares: Sequence["Share"]) -> list[pl.DataFrame | Exception]:
+    """All in one go, which reads the rows once; one by one when one of them fails."""
+    asked = [share.failing.to_native() for share in shares]
+    try:
+        return list(pl.collect_all(asked, engine="streaming"))
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        return [_count(one) for one in asked]
+
+
+def _count(asked: pl.LazyFrame) -> pl.DataFrame | Exception:
+    try:
+        return asked.collect(engine="streaming")
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        return error
 
 
 def _verdict(question: Question, rows: int, facts: Mapping[str, int], shown: str) -> CheckResult:

@@ -36,10 +36,9 @@ def judged(rows: pl.DataFrame, checks: Sequence[CheckPlan]) -> tuple[pl.DataFram
     if not checks:
         return told, {}
     asked = {check.name: check.rule for check in checks if check.rule is not None}
-    ready = conditioned(rows.lazy(), rows.schema, asked)
+    ready = conditioned(rows.lazy(), rows.schema, asked, now=None)
     for name, why in ready.wrong.items():
         raise ConfigError("CHK-004", why, where=f"checks  {name}", fix="correct the condition in the intent.")
-    frame = nw.from_native(ready.frame.collect())
     types = dict(nw.from_native(rows).schema)
     judged = rows.select((pl.col(FAULT).is_null() & (pl.col(OP) == Op.UPSERT)).alias("j"))["j"]
     counts = {"judged": int(judged.sum())}
@@ -47,7 +46,7 @@ def judged(rows: pl.DataFrame, checks: Sequence[CheckPlan]) -> tuple[pl.DataFram
         if not isinstance(check.rule, RowRule):
             continue
         breaks = violation(check.rule, types, where=ready.where.get(check.name), holds=ready.holds.get(check.name))
-        broken = frame.select(breaks.alias("b")).to_native()["b"] & judged
+        broken = _broken(ready.frame, check, breaks) & judged
         for name in looked_at(check):
             if withheld_flag(name) in rows.columns:  # what is not supplied breaks no rule
                 broken = broken & ~rows[withheld_flag(name)]
@@ -63,6 +62,17 @@ def judged(rows: pl.DataFrame, checks: Sequence[CheckPlan]) -> tuple[pl.DataFram
             pl.when(first).then(value).otherwise(VALUE).alias(VALUE),
         )
     return told, counts
+
+
+def _broken(frame: pl.LazyFrame, check: CheckPlan, breaks: nw.Expr) -> pl.Series:
+    """Boolean, a row each. Raises ConfigError CHK-004 for what fails on a row: a cast, or a pattern that is none."""
+    try:
+        return nw.from_native(frame).select(breaks.alias("b")).to_native().collect()["b"]
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise ConfigError(
+            "CHK-004", f"It fails on a row: {type(error).__name__}.", where=f"checks  {check.name}",
+            fix="correct it in the intent: TRY_CAST gives null where CAST fails, and patterns have no look-around.",
+        ) from None  # fmt: skip
 
 
 def require_within_limits(plan: DatasetPlan, typed: Typed, bad: pl.DataFrame) -> None:

@@ -191,6 +191,12 @@ def _moved(silver: SilverPlan, numbers: Mapping[str, int]) -> Iterator[CheckResu
         if failing is None or not isinstance(check.rule, RowRule):
             continue
         asked = Asked(check.name, check.at, check.severity, check.blocking)
+        where = "they are in quarantine" if check.rule.on_failure == "quarantine" else "they were dropped"
         yield counted(
-            asked, rows=numbers["judged"], failing=failing, must_be=meaning(check.rule), threshold=check.rule.threshold
+            asked,
+            rows=numbers["judged"],
+            failing=failing,
+            must_be=meaning(check.rule),
+            threshold=check.rule.threshold,
+            fix=f"{where}; correct them where they come from and load the partition again.",
         )

@@ -1,27 +1,34 @@
 """Rules about a table as a whole: its age, its number of rows, what a query or a function of the owner's finds."""
 
-import re
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 
-from medallion_assets.checks.verdict import SAMPLE, Asked, counted, failed, sample, told
+from medallion_assets.checks.verdict import SAMPLE, Asked, counted, failed, sample, told, unanswered
 from medallion_assets.errors import MedallionError
 from medallion_assets.intent.check import Check, Custom, Freshness, RowCount, Sql
 from medallion_assets.lake.results import CheckResult, Scalar
+from medallion_assets.runs.around import Around
 from medallion_assets.runs.conditions import conditioned
 from medallion_assets.runs.judge import Subject
+from medallion_assets.runs.sql_text import ColumnTimes, NoQuery, query, settled
 from medallion_assets.silver.text import from_text, instant, midnight
 from medallion_assets.silver.types import TIMESTAMP
-from medallion_assets.sources.functions import NoFunction, function_named, importable, said
+from medallion_assets.sources.functions import NoFunction, function_named, importable
 
 __all__ = ["About", "is_of_table", "judge"]
 
-_TABLE = re.compile(r"\bsilver\.([a-z0-9_]+)\.([a-z0-9_]+)\b")
-_READS = re.compile(r"\bread_\w+\s*\(", re.IGNORECASE)
+_ABOUT_NAMES = (
+    pl.exceptions.ColumnNotFoundError,
+    pl.exceptions.SQLInterfaceError,
+    pl.exceptions.SQLSyntaxError,
+)
+"""Errors that are about the query and tell no value of any row."""
 _LIMITS = {"min": "at least", "max": "at most"}
 
 
@@ -37,9 +44,7 @@ class About:
     before: int | None
     """Rows of the partition before, of which ``newest`` is the next; None: there is none."""
     newest: int
-    tables: Callable[[str], pl.LazyFrame]
-    """Live rows of ``silver/<domain>/<entity>``. Raises MedallionError."""
-    root: Path
+    around: Around
 
 
 def is_of_table(rule: Check) -> bool:
@@ -50,7 +55,7 @@ def is_of_table(rule: Check) -> bool:
 def judge(asked: Asked, rule: Check, about: About) -> CheckResult:
     """The verdict; a rule that cannot be judged has failed and says why."""
     schema = about.subject.frame.collect_schema()
-    told_where = conditioned(about.subject.frame, schema, {asked.name: rule})
+    told_where = conditioned(about.subject.frame, schema, {asked.name: rule}, about.around.now)
     if asked.name in told_where.wrong:
         return failed(asked, f"{told_where.wrong[asked.name]} Fix: correct `where` of the check.")
     frame = about.subject.frame
@@ -60,8 +65,10 @@ def judge(asked: Asked, rule: Check, about: About) -> CheckResult:
         return _judge(asked, rule, about, frame)
     except MedallionError as error:
         return failed(asked, f"{error.problem.what} Fix: {error.problem.fix}")
+    except NoQuery as error:
+        return failed(asked, f"it cannot be judged: {error}. Fix: correct the check.")
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        return failed(asked, f"it cannot be judged: {said(error)[:400]}. Fix: correct the check.")
+        return unanswered(asked, error, "correct the check.", personal=bool(about.subject.pii))
 
 
 def _judge(asked: Asked, rule: Check, about: About, frame: pl.LazyFrame) -> CheckResult:
@@ -71,7 +78,7 @@ def _judge(asked: Asked, rule: Check, about: About, frame: pl.LazyFrame) -> Chec
         case RowCount():
             return _row_count(asked, rule, about, frame)
         case Sql():
-            return _found(asked, about, _query(rule, about, frame), "no row returned by the query")
+            return _query(asked, rule, about, frame)
         case Custom():
             return _custom(asked, rule, about, frame)
     raise AssertionError(rule.rule)
@@ -149,40 +156,59 @@ def _row_count(asked: Asked, rule: RowCount, about: About, frame: pl.LazyFrame) 
 # ------------------------------------------------------------------------------------------------ queries and functions
 
 
-def _query(rule: Sql, about: About, frame: pl.LazyFrame) -> pl.LazyFrame:
-    text = rule.query.strip().rstrip(";")
-    if not re.match(r"(select|with)\b", text, re.IGNORECASE) or _READS.search(text):
-        raise pl.exceptions.SQLInterfaceError("a check is one SELECT over `this` and silver tables")
-    tables = {"this": frame}
-    for domain, entity in _TABLE.findall(text):
-        tables[f"silver__{domain}__{entity}"] = about.tables(f"silver/{domain}/{entity}")
-    return pl.SQLContext(tables, eager=False).execute(_TABLE.sub(r"silver__\1__\2", text))
+def _query(asked: Asked, rule: Sql, about: About, frame: pl.LazyFrame) -> CheckResult:
+    text, named = query(rule.query)
+    tables = {name: about.around.live(table) for name, table in named.items()}
+    hidden = about.subject.pii.union(*(about.around.hidden(table) for table in named.values()))
+    known = {column for rows in (frame, *tables.values()) for column in rows.collect_schema()}
+    read = {name: ColumnTimes(rows.collect_schema()).plain(rows) for name, rows in {"this": frame, **tables}.items()}
+    try:
+        broken = pl.SQLContext(read, eager=False).execute(settled(text, about.around.now))
+        return _found(asked, about, broken, "no row returned by the query", hidden=hidden, known=known)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        of_names = isinstance(error, _ABOUT_NAMES)
+        return unanswered(asked, error, "correct the check.", personal=bool(hidden) and not of_names)
 
 
-def _found(asked: Asked, about: About, broken: pl.LazyFrame, must_be: str) -> CheckResult:
-    """The verdict on rows that break a rule."""
+def _found(
+    asked: Asked, about: About, broken: pl.LazyFrame, must_be: str, *, hidden: frozenset[str], known: AbstractSet[str]
+) -> CheckResult:
+    """The verdict on rows that break a rule.
+
+    Where some columns are ``hidden``, so is each whose name is not ``known``: it may be one of them under another name.
+    """
     failing = _rows(broken)
     first = broken.head(SAMPLE).collect(engine="streaming") if failing else pl.DataFrame()
-    shown = sample(first.to_dicts(), about.subject.pii)
+    masked = hidden.union(set(first.columns) - known) if hidden else hidden
+    shown = sample(first.to_dicts(), masked)
     return counted(asked, rows=max(about.subject.rows, failing), failing=failing, must_be=must_be, shown=shown)
 
 
 def _custom(asked: Asked, rule: Custom, about: About, frame: pl.LazyFrame) -> CheckResult:
+    hidden, root = about.subject.pii, about.around.root
     try:
-        function = function_named(rule.function, about.root)
+        function = function_named(rule.function, root)
     except NoFunction as error:
         return failed(asked, f"{error} Fix: write `package.module:function` below the project's folder.")
     arguments: Mapping[str, object] = rule.args
     try:
-        with importable(about.root):
+        with importable(root):
             answer = function(frame, **arguments)
             rows = answer.lazy() if isinstance(answer, pl.DataFrame) else answer
             if isinstance(rows, pl.LazyFrame):
-                return _found(asked, about, rows, f"no row returned by {rule.function}")
+                must_be = f"no row returned by {rule.function}"
+                return _found(asked, about, rows, must_be, hidden=hidden, known=set(frame.collect_schema()))
     except Exception as error:  # noqa: BLE001 - whatever the owner's function does
-        return failed(asked, f"{rule.function} failed: {said(error)[:400]}. Fix: mend the function.")
+        at = f"mend {rule.function}; it failed at {_line(error)}."
+        return unanswered(asked, error, at, personal=bool(hidden))
     if not isinstance(answer, bool):
         kind = type(answer).__name__
         return failed(asked, f"{rule.function} gave {kind}. Fix: return true or false, or a frame of the failing rows.")
     summary = f"{rule.function} said {'yes' if answer else 'no. Fix: see what it looks at'}."
     return told(asked, summary, {"rows": about.subject.rows}, passed=answer)
+
+
+def _line(error: BaseException) -> str:
+    """Where it was raised: ``rules.py:17``."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(last.filename).name}:{last.lineno}"

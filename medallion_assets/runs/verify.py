@@ -26,7 +26,7 @@ from medallion_assets.lake.results import CheckResult, Refined
 from medallion_assets.lake.window import Partition
 from medallion_assets.plan.model import CheckPlan, ColumnPlan, DatasetPlan, SilverPlan
 from medallion_assets.runs.admit import is_enveloped
-from medallion_assets.runs.around import Around
+from medallion_assets.runs.around import Around, personal
 from medallion_assets.runs.judge import Subject, answer, intervals, keys, rules
 from medallion_assets.runs.table_rules import About, is_of_table, judge
 from medallion_assets.silver.columns import BRONZE_PART, CHANGED_AT, FROM, IS_CURRENT, IS_DELETED, LOAD_DATE, RUN_DATE
@@ -72,9 +72,8 @@ def verify_bronze(
         verdicts |= {a.name: failed(a, "not judged: the rows are not those committed; see checksum.") for a, _ in ruled}
     elif ruled:
         loads = list(frames(store, plan.bronze.path, commits, verified))
-        verdicts |= _bronze_rules(
-            plan, loads, ruled, partial(_about_partition, plan, partition, head, around or Around())
-        )
+        around = around or Around()
+        verdicts |= _bronze_rules(plan, loads, ruled, around, partial(_about_partition, plan, partition, head, around))
     return tuple(verdicts[check.name] for check in plan.checks)
 
 
@@ -107,13 +106,13 @@ def verify_silver(
         questions.append(intervals(subject, asked["intervals"], silver.keys))
     around = around or Around()
     ruled = [(asked[c.name], c.rule) for c in checks if c.rule is not None]
-    more, verdicts = rules(subject, [(a, rule) for a, rule in ruled if not is_of_table(rule)], around.live)
+    more, verdicts = rules(subject, [(a, rule) for a, rule in ruled if not is_of_table(rule)], around)
     verdicts |= answer(subject, [*questions, *more])
     counts = sorted((c.load.window.start, refined.rows_in_by_partition.get(c.load.partition, 0)) for c in live)
     numbers = list(dict(counts).values())
     about = About(
         subject, plan.calendar.timezone, around.now, numbers[-2] if len(numbers) > 1 else None,
-        numbers[-1] if numbers else 0, around.live, around.root,
+        numbers[-1] if numbers else 0, around,
     )  # fmt: skip
     verdicts |= {a.name: judge(a, rule, about) for a, rule in ruled if is_of_table(rule)}
     verdicts["accounting"] = _accounting(plan, silver, refined, asked["accounting"], live, counted=subject.rows)
@@ -155,6 +154,7 @@ def _bronze_rules(
     plan: DatasetPlan,
     loads: Sequence[tuple[Commit, pl.LazyFrame]],
     ruled: Sequence[tuple[Asked, Check]],
+    around: Around,
     about: Callable[[Subject], About],
 ) -> dict[str, CheckResult]:
     """Rules use final names; the rows are as the source gave them, text as text.
@@ -172,9 +172,9 @@ def _bronze_rules(
         rows=sum(commit.load.rows for commit, _ in loads),
         types=nw.from_native(renamed).collect_schema(),
         shown=ADDRESS,
-        pii=_personal(plan),
+        pii=personal(plan),
     )
-    questions, verdicts = rules(subject, [(a, rule) for a, rule in ruled if not is_of_table(rule)])
+    questions, verdicts = rules(subject, [(a, rule) for a, rule in ruled if not is_of_table(rule)], around)
     verdicts |= answer(subject, questions)
     return verdicts | {a.name: judge(a, rule, about(subject)) for a, rule in ruled if is_of_table(rule)}
 
@@ -187,7 +187,7 @@ def _about_partition(plan: DatasetPlan, partition: Partition, head: Head, around
             rows[commit.load.window.start] = rows.get(commit.load.window.start, 0) + commit.load.rows
     before = rows[max(rows)] if rows else None
     end = min(partition.window.end, around.now)
-    return About(subject, plan.calendar.timezone, end, before, subject.rows, around.live, around.root)
+    return About(subject, plan.calendar.timezone, end, before, subject.rows, around)
 
 
 def _as_final(name: str, dtype: pl.DataType, named: ColumnPlan | None, plan: DatasetPlan) -> pl.Expr:
@@ -211,7 +211,7 @@ def _silver_subject(plan: DatasetPlan, silver: SilverPlan, frame: pl.LazyFrame, 
         rows=frame.select(pl.len()).collect(engine="streaming").item(),
         types=nw.from_native(frame).collect_schema(),
         shown=_identity(plan, silver) or address,
-        pii=_personal(plan),
+        pii=personal(plan, silver),
         present=nw.all_horizontal(*present, ignore_nulls=False) if present else None,
         within=_slice(plan, silver),
     )
@@ -233,10 +233,6 @@ def _slice(plan: DatasetPlan, silver: SilverPlan) -> tuple[str, ...]:
     if silver.model != "incremental_merge" and silver.input_mode != "replace_daily":
         return ()
     return (BRONZE_PART,) if plan.calendar.cadence == "hourly" else (RUN_DATE,)
-
-
-def _personal(plan: DatasetPlan) -> frozenset[str]:
-    return frozenset(column.name for column in plan.columns if column.pii)
 
 
 def _accounting(

@@ -125,3 +125,26 @@ def test_the_function_of_the_page_on_sources_is_a_source(tmp_path: Path, monkeyp
     assert result.exit_code == 0, result.output
     shown = CliRunner().invoke(app, ["-C", str(tmp_path), "show", "silver/crm/accounts"])
     assert "2026-EU" in shown.output
+
+
+def test_the_checks_of_the_page_on_intents_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    for kind in ("python rules.py", "yaml intents/payments.yaml"):
+        ((_, text),) = blocks(kind)
+        target = tmp_path / kind.split()[1]
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(text, "utf-8")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/payments_2026-11-20.csv").write_text(
+        "id,order_id,kind,amount,paid_at,mail,customer\n"
+        "1,7,online,5.00,2026-11-20T08:00:00Z,a@example.org,9\n"
+        "2,7,refund,-5.00,2026-11-20T09:00:00Z,a@example.org,9\n"
+        "3,8,refund,-1.00,2026-11-20T09:30:00Z,a@example.org,9\n"
+    )
+    result = CliRunner().invoke(app, ["-C", str(tmp_path), "run", "--date", "2026-11-20", "--json"])
+    failed = json.loads(result.stdout)["failed_checks"]
+    assert {check["check"]: check["facts"].get("sample") for check in failed} == {
+        "references_customer": None,
+        "custom": "order_id=8, amount=-1.00",
+    }
+    assert result.exit_code == 4
