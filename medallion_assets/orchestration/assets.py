@@ -78,6 +78,11 @@ class RefineConfig(dg.Config):
     )
 
 
+_INGEST, _REFINE = IngestConfig.to_fields_dict(), RefineConfig.to_fields_dict()
+_RESOURCES = {"lake"}
+"""Said once for all ops: read from annotations, Dagster would work them out for each, a fifth of the load."""
+
+
 def ingest_op(plan: DatasetPlan) -> str:
     """Name of the op that an IngestConfig is addressed to."""
     return f"ingest__{plan.dataset.system}__{plan.dataset.table}"
@@ -99,9 +104,13 @@ def bronze_asset(plan: DatasetPlan, spec: dg.AssetSpec, watcher: Watcher) -> dg.
         retry_policy=RETRIES,
         pool=_pool(plan),
         op_tags={INTENT_TAG: plan.name},
+        config_schema=_INGEST,
+        required_resource_keys=_RESOURCES,
     )
-    def ingest(context: dg.AssetExecutionContext, config: IngestConfig, lake: LakeResource) -> Iterator[Event]:
-        yield from _Op(context, lake.open(), plan, watcher).ingest(spec.key, config)
+    def ingest(context: dg.AssetExecutionContext) -> Iterator[Event]:
+        yield from _Op.of(context, plan, watcher).ingest(
+            spec.key, IngestConfig(**context.op_execution_context.op_config)
+        )
 
     return ingest
 
@@ -119,9 +128,12 @@ def silver_asset(plan: DatasetPlan, specs: Sequence[dg.AssetSpec], watcher: Watc
         retry_policy=RETRIES,
         pool=_pool(plan),
         op_tags={INTENT_TAG: plan.name},
+        config_schema=_REFINE,
+        required_resource_keys=_RESOURCES,
     )
-    def refine(context: dg.AssetExecutionContext, config: RefineConfig, lake: LakeResource) -> Iterator[Event]:
-        op = _Op(context, lake.open(), plan, watcher)
+    def refine(context: dg.AssetExecutionContext) -> Iterator[Event]:
+        config = RefineConfig(**context.op_execution_context.op_config)
+        op = _Op.of(context, plan, watcher)
         for silver, spec in pairs:
             if spec.key in context.selected_asset_keys:
                 yield from op.refine(silver, spec.key, config)
@@ -137,6 +149,11 @@ class _Op:
     project: Project
     plan: DatasetPlan
     watcher: Watcher
+
+    @classmethod
+    def of(cls, context: dg.AssetExecutionContext, plan: DatasetPlan, watcher: Watcher) -> "_Op":
+        lake: LakeResource = context.resources.lake
+        return cls(context, lake.open(), plan, watcher)
 
     def ingest(self, key: dg.AssetKey, config: IngestConfig) -> Iterator[Event]:
         loads, failures = self._load(config)

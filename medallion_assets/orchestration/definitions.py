@@ -85,10 +85,11 @@ def build_definitions(
     builder = _Builder(project, translator or MedallionTranslator(), watcher or NoWatcher())
     chosen = [plan for plan in project.plans if plan.enabled] if plans is None else plans
     with quiet():
-        targets = [builder.target(plan) for plan in chosen if not plan.not_built]
+        specified = [builder.specified(plan) for plan in chosen]
+        targets = [one.target() for one in specified if not one.plan.not_built]
         board = [dashboard(targets)] if targets and plans is None else []
         return dg.Definitions(
-            assets=[*(asset for plan in chosen for asset in builder.assets(plan)), *board],
+            assets=[*(asset for one in specified for asset in one.assets(builder.watcher)), *board],
             schedules=schedules(project, targets),
             sensors=[*sensors(project, targets), *alert_sensors(project, targets)],
             resources={"lake": lake, IO_MANAGER: lake_io_manager},
@@ -106,24 +107,37 @@ def quiet() -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
+class _Specified:
+    """A dataset and the specs of its own assets; ``bronze`` is None when its silver is made of another's bronze."""
+
+    plan: DatasetPlan
+    bronze: dg.AssetSpec | None
+    silvers: tuple[dg.AssetSpec, ...]
+
+    def assets(self, watcher: Watcher) -> Iterator[dg.AssetsDefinition]:
+        if self.bronze is not None:
+            yield bronze_asset(self.plan, self.bronze, watcher)
+        if self.silvers:
+            yield silver_asset(self.plan, self.silvers, watcher)
+
+    def target(self) -> Target:
+        own = self.silvers if self.bronze is None else (self.bronze, *self.silvers)
+        return Target(self.plan, tuple(spec.key for spec in own))
+
+
+@dataclass(frozen=True, slots=True)
 class _Builder:
     project: Project
     translator: MedallionTranslator
     watcher: Watcher
 
-    def assets(self, plan: DatasetPlan) -> Iterator[dg.AssetsDefinition]:
+    def specified(self, plan: DatasetPlan) -> _Specified:
+        root = self.project.root
         feed = self.project.plan(plan.source.dataset) if isinstance(plan.source, Bronze) else None
-        if feed is None:
-            yield bronze_asset(plan, self._spec(PlannedAsset(self.project.root, plan)), self.watcher)
-        if plan.silvers:
-            planned = [PlannedAsset(self.project.root, plan, silver, feed) for silver in plan.silvers]
-            yield silver_asset(plan, [self._spec(asset) for asset in planned], self.watcher)
-
-    def target(self, plan: DatasetPlan) -> Target:
-        """The keys of the dataset's own assets, as the translator names them."""
-        planned = [] if isinstance(plan.source, Bronze) else [PlannedAsset(self.project.root, plan)]
-        planned += [PlannedAsset(self.project.root, plan, silver) for silver in plan.silvers]
-        return Target(plan, tuple(self.translator.get_asset_spec(asset).key for asset in planned))
+        bronze = self._spec(PlannedAsset(root, plan)) if feed is None else None
+        return _Specified(
+            plan, bronze, tuple(self._spec(PlannedAsset(root, plan, silver, feed)) for silver in plan.silvers)
+        )
 
     def _spec(self, asset: PlannedAsset) -> dg.AssetSpec:
         """The translator's, with what the IO managers need."""
