@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from medallion_assets.errors import ConfigError, ExtractionError, InvalidProject, MedallionError, Problem
 from medallion_assets.intent.parse import parse_platform, parse_project
 from medallion_assets.intent.platform import Platform
-from medallion_assets.intent.source import Bronze, File
+from medallion_assets.intent.source import File
 from medallion_assets.lake.ports import Clock, Progress, Source, Store, Table
 from medallion_assets.lake.window import Partition
 from medallion_assets.plan.calendar import partition_at, partition_of, partitions_between
@@ -395,7 +395,7 @@ class Project:
         """Rows not used, by place: bronze of a dataset with one of its own, then its tables. Raises StorageError."""
         from medallion_assets.runs.quarantine import bronze_quarantine, silver_quarantine
 
-        if not isinstance(plan.source, Bronze):
+        if plan.has_bronze:
             yield (
                 f"bronze/{plan.dataset.system}/{plan.dataset.table}",
                 bronze_quarantine(self.head(plan), self.store(plan.bronze.store), plan.bronze.path),

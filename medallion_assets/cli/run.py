@@ -7,6 +7,7 @@ from datetime import date
 from typing import Literal, Protocol
 
 from medallion_assets.errors import CheckError, ConfigError, ExtractionError, MedallionError
+from medallion_assets.intent.source import Bronze
 from medallion_assets.lake.manifest import Head
 from medallion_assets.lake.ports import Progress
 from medallion_assets.lake.results import CheckResult, Ingested, Refined
@@ -166,6 +167,8 @@ def _try_work(project: Project, plan: DatasetPlan, dates: Dates) -> Work | Failu
 
 def _work(project: Project, plan: DatasetPlan, dates: Dates) -> Work:
     project.refuse_unbuilt(plan)
+    if not plan.has_bronze:
+        return Work(plan, _absorbed(project, plan, dates))
     if dates.first is not None and dates.last is not None:
         asked = project.partitions(plan, dates.first, dates.last, restate=dates.restate)
         there = project.with_input(plan, asked)
@@ -176,6 +179,13 @@ def _work(project: Project, plan: DatasetPlan, dates: Dates) -> Work:
     if dates.key is None:
         return Work(plan, (project.newest(plan),))
     return Work(plan, project.named(plan, dates.key, restate=dates.restate), restate=dates.restate)
+
+
+def _absorbed(project: Project, plan: DatasetPlan, dates: Dates) -> tuple[Partition, ...]:
+    """The partitions that silver of another's bronze is asked to absorb; none of them is loaded here."""
+    if dates.first is not None and dates.last is not None:
+        return project.partitions(plan, dates.first, dates.last, restate=True)
+    return (project.newest(plan),) if dates.key is None else project.named(plan, dates.key, restate=True)
 
 
 def run(
@@ -215,6 +225,8 @@ class _Recorder:
     loads: list[Ingested] = field(default_factory=list)
     tables: list[Refined] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    stopped: set[str] = field(default_factory=set)
+    """Datasets whose bronze must not be used."""
 
     def dataset(self, work: Work) -> None:
         """One dataset. A bug met in it fails the run and stops no other; its traceback stays the failure's cause."""
@@ -227,7 +239,12 @@ class _Recorder:
 
     def _dataset(self, work: Work) -> None:
         """Bronze in order of time, then each silver table, which absorbs all of it at once."""
-        if not self._bronze(work):
+        if isinstance(work.plan.source, Bronze):
+            usable = work.plan.source.dataset not in self.stopped
+        else:
+            usable = self._bronze(work)
+        if not usable:
+            self.stopped.add(work.plan.name)
             return
         allowed = {partition.key for partition in work.partitions} if self.allow_deletes else set()
         for silver in work.plan.silvers:

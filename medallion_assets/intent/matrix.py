@@ -10,7 +10,7 @@ from medallion_assets.intent.silver import Event, Keyed, Silver, Snapshot
 from medallion_assets.intent.source import Api, Bronze, Database, Source
 from medallion_assets.intent.tree import Key
 
-__all__ = ["load_findings"]
+__all__ = ["load_findings", "pair_findings"]
 
 
 _MATRIX: dict[tuple[str, str], str] = {
@@ -39,13 +39,7 @@ def load_findings(intent: Intent) -> Iterator[Finding]:
     """What is wrong or odd about ``load`` beside ``silver`` and ``source``."""
     load = intent.load
     if isinstance(intent.source, Bronze):
-        if load is not None:
-            yield Finding(
-                "INT-031",
-                ("load",),
-                f"The rows of `{intent.source.dataset}` are loaded by its own intent.",
-                "Remove `load` here.",
-            )
+        yield from _anothers(intent, intent.source)
         return
     for index, silver in enumerate(intent.silver):
         path = ("silver", index)
@@ -58,7 +52,7 @@ def load_findings(intent: Intent) -> Iterator[Finding]:
                     "Add `load: full` if each load is the complete table, `load: incremental` if it holds changes.",
                 )
             continue
-        yield from _pair(path, load, silver)
+        yield from pair_findings(path, load, silver)
         if isinstance(load, Cdc) and isinstance(silver, Keyed) and not silver.order_by:
             yield _unordered(path, intent.source)
     if load is not None:
@@ -72,7 +66,24 @@ def load_findings(intent: Intent) -> Iterator[Finding]:
         )
 
 
-def _pair(path: tuple[Key, ...], load: Load, silver: Silver) -> Iterator[Finding]:
+def _anothers(intent: Intent, source: Bronze) -> Iterator[Finding]:
+    """What an intent says that is for the one that loads the rows to say."""
+    if intent.load is not None:
+        yield Finding(
+            "INT-031", ("load",), f"The rows of `{source.dataset}` are loaded by its own intent.", "Remove `load` here."
+        )
+    for index, check in enumerate(intent.checks):
+        if check.at == "bronze":
+            yield Finding(
+                "INT-031",
+                ("checks", index),
+                f"The rows of `{source.dataset}` are checked at bronze by its own intent.",
+                "Remove `at: bronze`, or move the check there.",
+            )
+
+
+def pair_findings(path: tuple[Key, ...], load: Load, silver: Silver) -> Iterator[Finding]:
+    """What is wrong or odd about a table of loads like these."""
     reason = _MATRIX.get((load.pattern, silver.model))
     refreshed = isinstance(load, Incremental | Cdc) and load.full_refresh is not None
     replaced = isinstance(silver, Event) and silver.input_mode == "replace_daily"

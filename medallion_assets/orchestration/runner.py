@@ -80,12 +80,11 @@ def execute(
     config = {name: True for name, asked in (("force", force), ("restate", restate)) if asked}
     defs = build_definitions(project, env=env, watcher=recorder, plans=plans)
     runs = _Runs(defs, instance, config, {"allow_deletes": True} if allow_deletes else {})
-    for group in _groups(plans, partitions):
+    for group in _groups([plan for plan in plans if plan.has_bronze], partitions):
         runs.run(group)
     for plan in plans:
-        if plan.silvers and recorder.waits_for_silver(plan):
-            loaded = [load.partition for load in recorder.loads if load.dataset == plan.dataset]
-            for keys in _ranges(loaded):
+        if plan.silvers and (recorder.waits_for_silver(plan) if plan.has_bronze else not recorder.forbids(plan)):
+            for keys in _ranges(_to_absorb(project, plan, partitions, recorder)):
                 runs.run(_Group((plan,), keys, bronze=False))
     if runs.unexpected:
         raise UnexpectedError("\n".join(dict.fromkeys(runs.unexpected)))
@@ -96,6 +95,16 @@ def execute(
         tuple(recorder.failures),
         not (recorder.failures or recorder.blocked),
     )
+
+
+def _to_absorb(
+    project: Project, plan: DatasetPlan, asked: Mapping[str, Sequence[Partition]], recorder: "_Recorder"
+) -> list[Partition]:
+    """What was loaded just now; of a table on another's bronze, what was asked for and is there."""
+    if plan.has_bronze:
+        return [load.partition for load in recorder.loads if load.dataset == plan.dataset]
+    live = {commit.load.partition for commit in project.head(plan).live}
+    return [partition for partition in asked[plan.name] if partition.key in live] or [*asked[plan.name][-1:]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +251,14 @@ class _Recorder:
         """Whether a blocking check failed."""
         verdicts = [c for load in self.loads for c in load.checks] + [c for t in self._refined for c in t.checks]
         return any(check.blocking and not check.passed for check in verdicts)
+
+    def forbids(self, plan: DatasetPlan) -> bool:
+        """Whether the bronze of another dataset, which this one reads, turned out in this run to be unusable."""
+        loads = [load for load in self.loads if str(load.dataset) in plan.upstream]
+        failures = [failure for failure in self.failures if failure.plan.name in plan.upstream]
+        return any(f.partition is None for f in failures) or any(
+            check.blocking and not check.passed for load in loads for check in load.checks
+        )
 
     def waits_for_silver(self, plan: DatasetPlan) -> bool:
         """Whether loads were left without silver although nothing but the data of others was at fault."""

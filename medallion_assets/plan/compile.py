@@ -8,6 +8,7 @@ from datetime import date
 
 from medallion_assets.errors import InvalidProject, Problem
 from medallion_assets.intent.load import Cdc, Full, Incremental, Load
+from medallion_assets.intent.matrix import pair_findings
 from medallion_assets.intent.model import Intent
 from medallion_assets.intent.parse import LocatedIntent
 from medallion_assets.intent.platform import Platform
@@ -62,13 +63,13 @@ def _plan(located: LocatedIntent, by_name: Mapping[str, Intent], platform: Platf
         classification=intent.classification,
         source=source,
         load=load,
-        as_of=_as_of(source, load),
+        as_of=_as_of(_source_of(feed), load),
         calendar=_calendar(feed),
         bronze=_bronze(feed, load, platform),
         columns=_columns(intent),
         schema_mode=intent.schema_mode,
         limits=Limits(intent.quarantine.max_rows, intent.quarantine.max_fraction),
-        checks=bronze_checks(intent.checks),
+        checks=() if isinstance(source, Bronze) else bronze_checks(intent.checks),
         silvers=tuple(silver_plan(intent, silver, load, platform) for silver in intent.silver),
         upstream=tuple(sorted(_upstream(source))),
         schedule=intent.schedule,
@@ -152,6 +153,12 @@ def _problems(located: LocatedIntent, by_name: Mapping[str, Intent]) -> Iterator
             located.where("source", "dataset"),
             "Name the intent that loads the rows.",
         )
+    elif isinstance(source, Bronze):
+        load = by_name[source.dataset].load or Full(pattern="full")
+        for index, silver in enumerate(intent.silver):
+            for found in pair_findings(("silver", index), load, silver):
+                if not found.warning:
+                    yield Problem(found.code, found.what, located.where(*found.path), found.fix)
     given = intent.partitions
     if given.end is not None and given.end <= (given.start or _START):
         yield Problem(

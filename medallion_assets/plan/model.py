@@ -11,7 +11,7 @@ from typing import Literal
 from medallion_assets.intent.check import Check
 from medallion_assets.intent.load import Load
 from medallion_assets.intent.model import Alert, Schedule, Sensor
-from medallion_assets.intent.source import File, Source
+from medallion_assets.intent.source import Bronze, File, Source
 from medallion_assets.lake.ids import DatasetId, EntityId
 from medallion_assets.lake.manifest import Pattern
 from medallion_assets.lake.results import Severity
@@ -178,12 +178,17 @@ class DatasetPlan:
     not_built: tuple[str, ...]
     """What the intent asks for that this version cannot run yet, one sentence each; empty: it can be run."""
 
-    @property
-    def claims_files(self) -> bool:
-        """Whether files go to the partition that first sees them: changes in files that no date in the path assigns."""
-        return isinstance(self.source, File) and self.bronze.pattern != "full" and not self.as_of
-
     inactive: tuple[str, ...]
     """What the intent asks for that is accepted and has no effect yet, one sentence each."""
     ingest_fingerprint: str
     """SHA-256 over source, load and columns."""
+
+    @property
+    def has_bronze(self) -> bool:
+        """False when its silver is made of another dataset's bronze."""
+        return not isinstance(self.source, Bronze)
+
+    @property
+    def claims_files(self) -> bool:
+        """Whether files go to the partition that first sees them: changes in files that no date in the path assigns."""
+        return isinstance(self.source, File) and self.bronze.pattern != "full" and not self.as_of

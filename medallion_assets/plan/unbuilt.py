@@ -8,7 +8,7 @@ from medallion_assets.intent.model import Intent
 from medallion_assets.intent.platform import Platform
 from medallion_assets.intent.plugin import PluginSource
 from medallion_assets.intent.silver import Silver
-from medallion_assets.intent.source import Api, Database, File, Kafka, Python, Source
+from medallion_assets.intent.source import Api, Bronze, Database, File, Kafka, Python, Source
 
 __all__ = ["inactive", "unbuilt"]
 
@@ -45,7 +45,7 @@ def _source(source: Source) -> Iterator[str]:
     elif isinstance(source, Database):
         if source.isolation is not None:
             yield "`source.isolation`"
-    elif not isinstance(source, File | PluginSource | Python):
+    elif not isinstance(source, Bronze | File | PluginSource | Python):
         yield f"source type `{source.type}`"
 
 

@@ -180,18 +180,19 @@ def _refined(run: _Run, head: Head, state: TableState, *, written: bool, changed
         ties=numbers["ties"],
         incomplete=numbers["incomplete"],
         quarantine=state.quarantine,
-        checks=tuple(_moved(run.silver, numbers)),
+        checks=tuple(_moved(run.plan.name, run.silver, numbers)),
     )
 
 
-def _moved(silver: SilverPlan, numbers: Mapping[str, int]) -> Iterator[CheckResult]:
+def _moved(dataset: str, silver: SilverPlan, numbers: Mapping[str, int]) -> Iterator[CheckResult]:
     """Verdicts of the rules that took rows out: nobody after the refine can see those rows."""
     for check in silver.checks:
         failing = numbers.get(f"rule:{check.name}")
         if failing is None or not isinstance(check.rule, RowRule):
             continue
         asked = Asked(check.name, check.at, check.severity, check.blocking)
-        where = "they are in quarantine" if check.rule.on_failure == "quarantine" else "they were dropped"
+        show = f"`medallion quarantine show {dataset}` lists them"
+        where = show if check.rule.on_failure == "quarantine" else "they were dropped"
         yield counted(
             asked,
             rows=numbers["judged"],

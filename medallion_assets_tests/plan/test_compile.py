@@ -178,7 +178,8 @@ def test_a_silver_on_anothers_bronze_reads_its_path_calendar_and_pattern() -> No
     )
     assert (state.bronze.path, state.bronze.pattern, state.calendar) == (feed.bronze.path, "cdc", feed.calendar)
     assert state.upstream == ("retail.feed",)
-    assert (state.not_built, feed.not_built) == (("Source type `bronze` is not built in this version.",), ())
+    assert (state.not_built, feed.not_built) == ((), ())
+    assert (state.has_bronze, feed.has_bronze, state.checks) == (False, True, ())
 
 
 @pytest.mark.parametrize(
