@@ -24,7 +24,7 @@ def markdown(quality: Quality, picture: str = "") -> str:
     if picture:
         lines += [f"![Heat map: a row for each dataset, a column for each day]({picture})", ""]
     lines += ["| dataset | score | days | failed | with warnings | first failure |", "|---|---:|---:|---:|---:|---|"]
-    for name in _worst_first(quality)[:_MOST_ROWS]:
+    for name in quality.worst_first[:_MOST_ROWS]:
         days = quality.datasets[name]
         failures = [v for day in days.values() for v in day.verdicts if v.state == "failed"]
         first = f"{failures[0].day}: {failures[0].check.name}" if failures else ""
@@ -39,17 +39,13 @@ def page(quality: Quality) -> str:
     """Scores, the heat map, and every dataset with its days and checks behind it. Works without JavaScript."""
     days = quality.days[-_MOST_DAYS:]
     head = "".join(f"<th scope=col><span>{escape(day)}</span></th>" for day in days)
-    names = _worst_first(quality)
+    names = quality.worst_first
     rows = "".join(_row(quality, name, days) for name in names)
     parts = "".join(_dataset(quality, name) for name in names)
     return _PAGE.format(
         style=_STYLE, at=f"{quality.at:%Y-%m-%d %H:%M} UTC", score=points(quality.score), count=f"{len(names):,}",
         head=head, rows=rows, parts=parts,
     )  # fmt: skip
-
-
-def _worst_first(quality: Quality) -> list[str]:
-    return sorted(quality.datasets, key=lambda name: (quality.score_of(name) or 0.0, name))
 
 
 def points(score: float | None) -> str:

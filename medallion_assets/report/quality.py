@@ -80,6 +80,11 @@ class Quality:
     def score_of(self, dataset: str) -> float | None:
         return score(v for v in self.verdicts if v.dataset == dataset)
 
+    @cached_property
+    def worst_first(self) -> tuple[str, ...]:
+        """Names of datasets: that of the lowest score first."""
+        return tuple(sorted(self.datasets, key=lambda name: (self.score_of(name) or 0.0, name)))
+
     @property
     def score(self) -> float | None:
         """Over all datasets, each as much as another."""

@@ -59,8 +59,8 @@ def test_the_picture_is_a_png_of_the_cells() -> None:
     length = struct.unpack(">I", data[start - 8 : start - 4])[0]
     pixels = zlib.decompress(data[start : start + length])
     rows = [pixels[n * 31 + 1 : (n + 1) * 31] for n in range(20)]
-    assert [rows[5][x] for x in (5, 15, 25)] == [1, 0, 0]
-    assert [rows[15][x] for x in (5, 15, 25)] == [2, 3, 1]
+    assert [rows[5][x] for x in (5, 15, 25)] == [2, 3, 1]
+    assert [rows[15][x] for x in (5, 15, 25)] == [1, 0, 0]
 
 
 def test_the_picture_of_many_stays_small() -> None:
