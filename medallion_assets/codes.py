@@ -198,6 +198,7 @@ CODES: dict[str, str] = {
     "SLV-010": "No time to order by",
     "SLV-012": "Name taken by the table",
     "SLV-013": "Table that cannot tell",
+    "SLV-014": "Table of another kind",
     # checks and thresholds
     "CHK-001": "Not a limit",
     "CHK-002": "Rule not about rows",

@@ -43,10 +43,16 @@ class Change:
     new: str | None
     """Type in this load; None: the column is gone."""
     first_partition: str
-    """The earliest partition of the run of partitions up to this one that have the column like this."""
+    """The earliest partition of the run of partitions up to this one that have the column like this; of values, the
+    earliest that has one."""
+    rescued: int = 0
+    """Rows whose value is null in the table, its text in ``_rescued``."""
 
     def __str__(self) -> str:
         where = "the contract" if self.against == "contract" else "the previous partition"
+        if self.rescued:
+            values = f"{self.rescued:,} value{'' if self.rescued == 1 else 's'} of another type than {self.old}"
+            return f"`{self.column}` has {values}, kept as text in `_rescued`, first in {self.first_partition}"
         if self.old is None:
             change = f"is new ({self.new}; not in {where})"
         elif self.new is None:
@@ -56,15 +62,16 @@ class Change:
         return f"`{self.column}` {change}, first in {self.first_partition}"
 
 
-def since_previous(load: Loaded, before: Sequence[Loaded]) -> tuple[Change, ...]:
+def since_previous(load: Loaded, before: Sequence[Loaded], contract: Sequence[Named] = ()) -> tuple[Change, ...]:
     """Changes against the last of ``before``, which holds earlier partitions in order; none when it is empty.
 
-    Order: columns of the previous partition, then new ones, each in the order of its schema. A column that was
-    only null (type Null) and one that becomes only null do not drift.
+    A column that ``contract`` knows under both its old and its new name did not change. Order: columns of the previous
+    partition, then new ones, each in the order of its schema. A column that was only null (type Null) and one that
+    becomes only null do not drift.
     """
     if not before:
         return ()
-    old, new = _types(before[-1].schema), _types(load.schema)
+    old, new = (_final(one.schema, contract) for one in (before[-1], load))
     names = [*old, *(name for name in new if name not in old)]
     return tuple(
         Change(name, "previous", old.get(name), new.get(name), load.partition)
@@ -110,6 +117,13 @@ def _since(column: str, old: str | None, new: str | None, load: Loaded, before: 
             break
         first = earlier.partition
     return Change(column, "contract", old, new, first)
+
+
+def _final(schema: Schema, contract: Sequence[Named]) -> dict[str, str]:
+    """Types by the names of the contract."""
+    types = _types(schema)
+    names = {next((s for s in named.source_names if s in types), ""): named.name for named in contract}
+    return {names.get(name, name): dtype for name, dtype in types.items()}
 
 
 def _types(schema: Schema) -> dict[str, str]:

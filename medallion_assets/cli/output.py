@@ -1,6 +1,7 @@
 """Texts of results: aligned tables for people, JSON documents for programs. Pure functions."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 
 from medallion_assets.cli.run import Outcome
 from medallion_assets.lake.results import CheckResult
@@ -84,6 +85,7 @@ def outcome_json(outcome: Outcome) -> Json:
             for line in outcome.lines()
         ],
         "failed_checks": [{"asset": asset, **check_json(check)} for asset, check in outcome.failed_checks],
+        "drift": [{"asset": str(done.entity), **asdict(one)} for done in outcome.refined for one in done.drift],
         "loaded_before": {work.plan.name: work.loaded for work in outcome.work if work.loaded},
         "absent": {work.plan.name: list(work.absent) for work in outcome.work if work.absent},
         "failures": [

@@ -81,6 +81,14 @@ def _silver_findings(path: tuple[Key, ...], silver: Silver) -> Iterator[Finding]
                     f"`{column}` is a key or an order column and is excluded too.",
                     f"Take `{column}` out of `exclude`.",
                 )
+        for column in silver.order_by:
+            if column in silver.keys:
+                yield Finding(
+                    "INT-035",
+                    (*path, "order_by"),
+                    f"`{column}` is a key: it orders nothing, because all rows of a key have it.",
+                    f"Take `{column}` out of `order_by`.",
+                )
 
 
 def _check_findings(intent: Intent) -> Iterator[Finding]:

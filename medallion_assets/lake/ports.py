@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from medallion_assets.lake.manifest import CursorValue, FileFact, SourceFacts
-from medallion_assets.lake.results import Held
+from medallion_assets.lake.results import Drift, Held
 from medallion_assets.lake.window import Partition
 
 if TYPE_CHECKING:
@@ -190,6 +190,9 @@ class TableState:
     quarantined_by_partition: Mapping[str, int] = field(default_factory=dict)
     """Only partitions that have some."""
     held: tuple[Held, ...] = ()
+    drift: tuple[Drift, ...] = ()
+    shape: str = ""
+    """What the table is: model, keys and order. Empty: a version made it that did not say."""
 
 
 class Table(Protocol):

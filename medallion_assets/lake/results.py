@@ -8,7 +8,7 @@ from medallion_assets.lake.ids import DatasetId, EntityId
 from medallion_assets.lake.manifest import Commit
 from medallion_assets.lake.window import Partition
 
-__all__ = ["CheckResult", "Held", "Ingested", "Refined", "Scalar", "Severity"]
+__all__ = ["CheckResult", "Drift", "Held", "Ingested", "Refined", "Scalar", "Severity"]
 
 Severity = Literal["error", "warn", "info"]
 Scalar = str | int | float | bool | None
@@ -57,6 +57,22 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Drift:
+    """A column whose values are not what the contract says, and what became of them."""
+
+    column: str
+    kind: Literal["widened", "rescued"]
+    """The table has a wider type; or the cells are null, and their text is in ``_rescued``."""
+    old: str
+    """Type in the contract."""
+    new: str
+    """Type in the table; of what was rescued, ``text``."""
+    first_partition: str
+    """The earliest that has such a value."""
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class Refined:
     """A silver table after ``refine``: it has absorbed every live load up to ``bronze_n``.
 
@@ -99,4 +115,5 @@ class Refined:
     quarantine: str | None = None
     """Where the quarantined rows lie in the silver store, as Parquet: reason, column, value, commit, part, row,
     partition."""
+    drift: tuple[Drift, ...] = ()
     checks: tuple[CheckResult, ...] = ()

@@ -15,7 +15,10 @@ _MOST_ROWS, _MOST_DAYS = 60, 120
 
 
 def heat_map(quality: Quality) -> bytes:
-    """At most 60 datasets, the worst score first, and the newest 120 days, in cells of 10 pixels: a few kilobytes. Grey: no verdict."""
+    """At most 60 datasets, the worst score first, and the newest 120 days, in cells of 10 pixels: a few kilobytes.
+
+    Grey: no verdict.
+    """
     days = quality.days[-_MOST_DAYS:]
     rows = [
         [_COLOURS[days_of[day].state if day in days_of else ""] for day in days]

@@ -10,15 +10,17 @@ import polars as pl
 from medallion_assets.errors import ConfigError
 from medallion_assets.lake.ports import Table
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
-from medallion_assets.silver.columns import AFTER, BEFORE, IS_CURRENT, IS_DELETED
+from medallion_assets.silver.columns import AFTER, BEFORE, IS_CURRENT, IS_DELETED, RESCUED
 
 __all__ = ["Around", "personal"]
 
 
 def personal(plan: DatasetPlan, silver: SilverPlan | None = None) -> frozenset[str]:
-    """Columns whose values nobody is shown: those marked ``pii``, and what holds them before and after a change."""
+    """Columns whose values nobody is shown: those marked ``pii``, and what holds their values besides."""
     names = frozenset(column.name for column in plan.columns if column.pii)
-    return names | {BEFORE, AFTER} if names and silver is not None and silver.model == "derived_event" else names
+    if not names or silver is None:
+        return names
+    return names | {RESCUED, *((BEFORE, AFTER) if silver.model == "derived_event" else ())}
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from medallion_assets.intent.check import RowRule
 from medallion_assets.intent.load import CurrentHistory
 from medallion_assets.lake.manifest import Head
 from medallion_assets.lake.ports import Engine, Store
-from medallion_assets.lake.results import Held
+from medallion_assets.lake.results import Drift, Held
 from medallion_assets.plan.model import DatasetPlan, Model, SilverPlan
 from medallion_assets.runs.movers import DROPPED, judged, looked_at, require_within_limits
 from medallion_assets.runs.typed import Typed, read_typed
@@ -39,6 +39,7 @@ from medallion_assets.silver.columns import (
     PART,
     PARTITION,
     POS,
+    RESCUED,
     RUN_DATE,
     SINCE,
     TO,
@@ -83,6 +84,7 @@ class Built:
     that rules saw) and ``rule:<name>`` (rows that broke it) for every rule that moves rows."""
     quarantined_by_partition: Mapping[str, int]
     held: tuple[Held, ...]
+    drift: tuple[Drift, ...]
 
 
 def build(
@@ -125,6 +127,7 @@ def build(
         },
         quarantined_by_partition=dict(by_partition.iter_rows()),
         held=tuple(Held(typed.loads[h.load].n, typed.loads[h.load].partition, h.keys, h.missing) for h in outcome.held),
+        drift=typed.drift,
     )
 
 
@@ -176,7 +179,8 @@ def _histories(
 def _rules(silver: SilverPlan, model: KeyedModel, shape: Shape) -> Rules:
     supplied = silver.ignore_nulls
     if isinstance(supplied, bool):
-        supplied = shape.attributes if supplied else ()
+        # The text of a misfit is of its own row.
+        supplied = tuple(c for c in shape.attributes if c != RESCUED) if supplied else ()
     return Rules(
         model=model,
         delete_mode=silver.delete_mode,

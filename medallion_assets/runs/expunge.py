@@ -24,7 +24,8 @@ from medallion_assets.plan.model import DatasetPlan, SilverPlan
 from medallion_assets.runs.groups import contract_of
 from medallion_assets.runs.typed import read_typed
 from medallion_assets.silver.columns import BASE, COMMIT, IS_CURRENT, IS_DELETED, KNOWN, LOAD, OP, PART, POS, Op
-from medallion_assets.silver.conform import Contract, conform, set_aside
+from medallion_assets.silver.conform import conform
+from medallion_assets.silver.contract import Contract, set_aside
 from medallion_assets.silver.place import addresses
 
 __all__ = ["Expunged", "Keys", "expunge"]

@@ -12,7 +12,7 @@ from medallion_assets.lake.manifest import Commit, Pattern
 from medallion_assets.lake.ports import Store
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 from medallion_assets.silver.columns import RESERVED
-from medallion_assets.silver.conform import Codes, Contract, Marked, Named, Spelling, set_aside, sources
+from medallion_assets.silver.contract import Codes, Contract, Marked, Named, Spelling, set_aside, sources
 from medallion_assets.silver.envelope import OPERATION, Envelope
 from medallion_assets.silver.history import Interval
 from medallion_assets.silver.place import Live
@@ -59,6 +59,7 @@ def contract_of(plan: DatasetPlan, silver: SilverPlan, interval: Interval | None
         codes=codes,
         marked=marked,
         envelope=envelope,
+        mode=plan.schema_mode,
     )
 
 

@@ -9,7 +9,8 @@ from medallion_assets.lake.ports import Engine
 from medallion_assets.plan.model import SilverPlan
 from medallion_assets.runs.groups import Group
 from medallion_assets.silver.columns import VALUE
-from medallion_assets.silver.conform import Contract, learnable, rules_of
+from medallion_assets.silver.conform import learnable
+from medallion_assets.silver.contract import Contract, rules_of
 from medallion_assets.silver.learn import seen
 from medallion_assets.silver.place import Live
 from medallion_assets.silver.slices import slices

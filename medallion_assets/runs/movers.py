@@ -12,7 +12,7 @@ from medallion_assets.plan.model import CheckPlan, DatasetPlan
 from medallion_assets.runs.conditions import conditioned, sql_columns
 from medallion_assets.runs.typed import Typed
 from medallion_assets.silver.columns import FAULT, LOAD, OP, VALUE, Op
-from medallion_assets.silver.conform import withheld_flag
+from medallion_assets.silver.contract import withheld_flag
 from medallion_assets.silver.text import as_text
 
 __all__ = ["DROPPED", "judged", "looked_at", "require_within_limits"]

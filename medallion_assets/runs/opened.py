@@ -8,7 +8,7 @@ import polars as pl
 from medallion_assets.bronze.reader import ADDRESS
 from medallion_assets.lake.ports import Engine
 from medallion_assets.runs.groups import Group
-from medallion_assets.silver.conform import Contract, set_aside, sources
+from medallion_assets.silver.contract import Contract, set_aside, sources
 from medallion_assets.silver.envelope import OPERATION, TOMBSTONE, WITHHELD, form, opened
 
 __all__ = ["open_groups", "withheld"]

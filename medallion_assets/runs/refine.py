@@ -47,6 +47,12 @@ class _Run:
     def intent(self) -> str:
         return f"{_SEMANTICS}:{self.silver.fingerprint}"
 
+    @property
+    def shape(self) -> str:
+        """What rows of the table are: readers rely on it, so it does not change unasked."""
+        keys, order = ", ".join(self.silver.keys), ", ".join(self.silver.order_by)
+        return f"{self.silver.model}, keys: {keys or 'none'}, order_by: {order or 'none'}"
+
     def tell(self, rows: int) -> None:
         if self.progress is not None:
             self.progress(f"refine {self.silver.entity}", rows)
@@ -81,6 +87,11 @@ def _once(run: _Run) -> Refined:
     head = log.head()
     state = run.table.state()
     _require_same_log(run, log, head, state)
+    if state is not None and state.shape not in ("", run.shape) and not run.afresh:
+        raise StorageError(
+            "SLV-014", f"The table is {state.shape}; the intent says {run.shape}.", where=str(run.silver.entity),
+            fix=f"medallion rebuild {run.plan.name}; or give it a new `version`, and readers the time to move.",
+        )  # fmt: skip
     up_to_date = state is not None and state.bronze_n == head.n and state.intent == run.intent
     if state is not None and up_to_date and not run.afresh:
         return _refined(run, head, state, written=False, changed=0)
@@ -100,6 +111,8 @@ def _once(run: _Run) -> Refined:
         quarantine=_quarantine(run, head, built),
         quarantined_by_partition=built.quarantined_by_partition,
         held=built.held,
+        drift=built.drift,
+        shape=run.shape,
     )
     changed, same = (built.rows.height, False) if run.table.version is None else _compare(run.table, built.rows)
     if same and not up_to_date:
@@ -180,6 +193,7 @@ def _refined(run: _Run, head: Head, state: TableState, *, written: bool, changed
         ties=numbers["ties"],
         incomplete=numbers["incomplete"],
         quarantine=state.quarantine,
+        drift=state.drift,
         checks=tuple(_moved(run.plan.name, run.silver, numbers)),
     )
 

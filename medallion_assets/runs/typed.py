@@ -9,9 +9,11 @@ from medallion_assets.bronze.reader import Verified
 from medallion_assets.errors import CheckError, StorageError
 from medallion_assets.lake.manifest import Head
 from medallion_assets.lake.ports import Engine, Store
+from medallion_assets.lake.results import Drift
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 from medallion_assets.runs.groups import Group, contract_of, groups_of, live_of, spent
 from medallion_assets.runs.learned import spoken, types_of
+from medallion_assets.runs.misfits import rescues, with_rescues, with_wider_types
 from medallion_assets.runs.opened import open_groups, withheld
 from medallion_assets.silver.columns import (
     BASE,
@@ -29,15 +31,13 @@ from medallion_assets.silver.columns import (
     PART,
     PARTITION,
     POS,
+    RESCUED,
     RESERVED,
     RUN_DATE,
     TO,
 )
-from medallion_assets.silver.conform import (
-    Contract,
-    conform,
-    sources,
-)
+from medallion_assets.silver.conform import conform
+from medallion_assets.silver.contract import Contract, sources
 from medallion_assets.silver.history import Interval
 from medallion_assets.silver.place import Live, addresses, clocked, parts, ranked
 
@@ -63,6 +63,7 @@ class Typed:
     """``silver.place.parts`` of the loads."""
     withheld: tuple[str, ...] = ()
     """Columns that have a flag (``withheld_flag``) beside them, true where a row does not supply the value."""
+    drift: tuple[Drift, ...] = ()
 
 
 def read_typed(
@@ -83,22 +84,53 @@ def read_typed(
     columns = _columns(groups, contract, plan, silver)
     own = () if interval is None else interval.columns
     wanted = tuple(dict.fromkeys((*columns, *needed, *own)))
-    _refuse_internal(wanted, silver)
+    _refuse_internal(wanted, silver, contract)
     _require(wanted, groups, contract, silver)
     _require_spoken_of(columns, silver)
     if plan.schema_mode == "strict":
         _refuse_strangers(groups, contract, plan)
     contract = replace(contract, withheld=withheld(groups, contract, wanted, engine))
+    reading = _Reading(groups, loads, engine)
     types = types_of(groups, contract, wanted, engine, silver, times=own[:2])
-    places = parts(loads)
-    _require_time(loads, contract, types)
-    frames = [_conformed(group, contract, types, places) for group in groups]
-    clock = contract.order_by[0] if contract.order_by else None
-    whole = clocked(pl.concat(frames).sort(POS), loads, clock, types[clock] if clock else pl.Null(), contract.timezone)
-    rows = engine.collect(whole)
+    rows = reading.rows(contract, types)
     if plan.schema_mode == "strict":
-        _refuse_misfits(rows, plan, places)
-    return Typed(rows, columns, loads, places, contract.withheld)
+        _refuse_misfits(rows, plan, reading.places)
+    drift: list[Drift] = []
+    if plan.schema_mode == "auto" and rows[FAULT].is_not_null().any():
+        contract, found = with_wider_types(contract, groups, types, loads, engine)
+        drift += found
+        if found:
+            types = types_of(groups, contract, wanted, engine, silver, times=own[:2])
+            rows = reading.rows(contract, types)
+    if plan.schema_mode != "strict":
+        contract = with_rescues(contract, rows, columns, own)
+    if contract.rescued:
+        rows = reading.rows(contract, types)
+        drift += rescues(contract, rows, loads)
+        columns = (*columns, RESCUED)
+    return Typed(rows, columns, loads, reading.places, contract.withheld, tuple(drift))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """All groups, read under one contract or another."""
+
+    groups: Sequence[Group]
+    loads: Sequence[Live]
+    engine: Engine
+
+    @property
+    def places(self) -> pl.DataFrame:
+        return parts(self.loads)
+
+    def rows(self, contract: Contract, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
+        """In the order of the data."""
+        _require_time(self.loads, contract, types)
+        places = self.places
+        frames = [_conformed(group, contract, types, places) for group in self.groups]
+        clock, zone = contract.order_by[0] if contract.order_by else None, contract.timezone
+        dtype = types[clock] if clock else pl.Null()
+        return self.engine.collect(clocked(pl.concat(frames).sort(POS), self.loads, clock, dtype, zone))
 
 
 def _columns(groups: Sequence[Group], contract: Contract, plan: DatasetPlan, silver: SilverPlan) -> tuple[str, ...]:
@@ -114,7 +146,13 @@ def _columns(groups: Sequence[Group], contract: Contract, plan: DatasetPlan, sil
     return tuple(n for n in {**found, **named, **must} if n not in out or n in must)
 
 
-def _refuse_internal(wanted: Sequence[str], silver: SilverPlan) -> None:
+def _refuse_internal(wanted: Sequence[str], silver: SilverPlan, contract: Contract) -> None:
+    rescues_some = contract.mode != "strict" and any(named.type is not None for named in contract.named)
+    if rescues_some and RESCUED in wanted:
+        raise StorageError(
+            "SLV-012", f"Column {RESCUED!r} of the source has a name that the table needs for itself.",
+            where=str(silver.entity), fix=f"rename it: `columns: {{source_rescued: {{source_names: {RESCUED}}}}}`.",
+        )  # fmt: skip
     taken = next((n for n in wanted if n.startswith(RESERVED)), None)
     if taken is not None:
         free = taken.strip("_") or "renamed"

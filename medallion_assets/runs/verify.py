@@ -22,7 +22,7 @@ from medallion_assets.intent.check import Check
 from medallion_assets.intent.load import Cdc, Incremental
 from medallion_assets.lake.manifest import Column, Commit, Head
 from medallion_assets.lake.ports import Store, Table
-from medallion_assets.lake.results import CheckResult, Refined
+from medallion_assets.lake.results import CheckResult, Drift, Refined
 from medallion_assets.lake.window import Partition
 from medallion_assets.plan.model import CheckPlan, ColumnPlan, DatasetPlan, SilverPlan
 from medallion_assets.runs.admit import is_enveloped
@@ -116,7 +116,7 @@ def verify_silver(
     )  # fmt: skip
     verdicts |= {a.name: judge(a, rule, about) for a, rule in ruled if is_of_table(rule)}
     verdicts["accounting"] = _accounting(plan, silver, refined, asked["accounting"], live, counted=subject.rows)
-    verdicts["schema_drift"] = _silver_drift(plan, silver, asked["schema_drift"], schema)
+    verdicts["schema_drift"] = _silver_drift(plan, silver, asked["schema_drift"], schema, refined.drift)
     return tuple(verdicts[check.name] for check in checks)
 
 
@@ -145,7 +145,7 @@ def _bronze_drift(plan: DatasetPlan, asked: Asked, commit: Commit, head: Head) -
     contract = [] if closed else [Named(c.name, c.source_names, c.type) for c in plan.columns]
     changes = (
         *since_contract(load, before, contract, closed=bool(contract) and plan.schema_mode == "strict"),
-        *since_previous(load, before),
+        *since_previous(load, before, contract),
     )
     return drifted(asked, changes, columns=len(load.schema), tolerated=plan.schema_mode == "auto")
 
@@ -290,8 +290,10 @@ def _head_at(log: CommitLog, n: int) -> Head:
     return head if head.n == n else follow(EMPTY, (commit for commit in log.commits() if commit.n <= n))
 
 
-def _silver_drift(plan: DatasetPlan, silver: SilverPlan, asked: Asked, schema: pl.Schema) -> CheckResult:
-    """The table's columns against the contract's, less those that the table does not keep."""
+def _silver_drift(
+    plan: DatasetPlan, silver: SilverPlan, asked: Asked, schema: pl.Schema, found: Sequence[Drift]
+) -> CheckResult:
+    """The table's columns against the contract's, less those that the table does not keep; ``found``: of values."""
     columns = tuple(Column(name, str(dtype)) for name, dtype in schema.items() if not name.startswith("_"))
     kept = {*silver.keys, *silver.order_by, *silver.attributes}
     left_out = {*silver.exclude, *_operation(plan)}
@@ -300,8 +302,14 @@ def _silver_drift(plan: DatasetPlan, silver: SilverPlan, asked: Asked, schema: p
         for c in plan.columns
         if not left_out.intersection((c.name, *c.source_names)) and (not silver.attributes or c.name in kept)
     ]
-    changes: Sequence[Change] = since_contract(Loaded("the table", columns), (), contract, closed=False, fits=eq)
-    return drifted(asked, changes, columns=len(columns), tolerated=plan.schema_mode == "auto")
+    known = {drift.column for drift in found if drift.kind == "widened"}
+    of_columns = since_contract(Loaded("the table", columns), (), contract, closed=False, fits=eq)
+    changes = [change for change in of_columns if change.column not in known]
+    for drift in found:
+        rescued = drift.rows if drift.kind == "rescued" else 0
+        changes.append(Change(drift.column, "contract", drift.old, drift.new, drift.first_partition, rescued))
+    tolerated = plan.schema_mode == "auto" and not any(change.rescued for change in changes)
+    return drifted(asked, changes, columns=len(columns), tolerated=tolerated)
 
 
 def _operation(plan: DatasetPlan) -> Mapping[str, None]:

@@ -4,9 +4,9 @@ from enum import IntEnum
 
 __all__ = [
     "AFTER", "BASE", "BEFORE", "BRONZE_PART", "CHANGED_AT", "CHANGED_COLUMNS", "CHANGE_TYPE", "CLOCK", "COMMIT",
-    "DELETED_AT", "FAULT", "FIRST", "FROM", "FULL", "INDEX", "IS_CURRENT", "IS_DELETED", "KNOWN", "LOAD", "LOAD_DATE",
-    "OP", "OPERATION", "PART", "PARTITION", "POS", "RESERVED", "RUN_DATE", "SINCE", "SLICE", "TIES", "TO", "VALUE",
-    "Op",
+    "DELETED_AT", "FAULT", "FIRST", "FROM", "FULL", "INDEX", "IS_CURRENT", "IS_DELETED", "KNOWN", "LOAD",
+    "LOAD_DATE", "OP", "OPERATION", "PART", "PARTITION", "POS", "RESCUED", "RESERVED", "RUN_DATE", "SINCE",
+    "SLICE", "TIES", "TO", "VALUE", "Op",
 ]  # fmt: skip
 
 RESERVED = "__"
@@ -44,6 +44,8 @@ CHANGE_TYPE, CHANGED_COLUMNS, BEFORE, AFTER, CHANGED_AT = (
     "change_type", "changed_columns", "before", "after", "changed_at"
 )  # fmt: skip
 RUN_DATE, BRONZE_PART = "_run_date", "_bronze_part"
+RESCUED = "_rescued"
+"""JSON object: column name → the text of a value that is not one of the column's type; null where there is none."""
 
 
 class Op(IntEnum):

@@ -4,15 +4,16 @@ A row that cannot be read keeps its place and carries a fault; it never reaches 
 judged on keys, order_by and operation only, a truncate on order_by and operation only.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import polars as pl
 
-from medallion_assets.errors import StorageError
 from medallion_assets.lake.manifest import Pattern
-from medallion_assets.silver.columns import FAULT, FULL, KNOWN, LOAD, OP, POS, RESERVED, VALUE, Op
-from medallion_assets.silver.envelope import TOMBSTONE, WITHHELD, Envelope
+from medallion_assets.silver.columns import FAULT, FULL, KNOWN, LOAD, OP, POS, RESCUED, VALUE, Op
+from medallion_assets.silver.contract import Contract, Named, rules_of, set_aside, sources, withheld_flag
+from medallion_assets.silver.envelope import TOMBSTONE, WITHHELD
 from medallion_assets.silver.text import (
     LEARNED,
     UNSIGNED,
@@ -25,119 +26,9 @@ from medallion_assets.silver.text import (
     utf8,
 )
 from medallion_assets.silver.types import TIMESTAMP
+from medallion_assets.silver.widen import wider
 
-__all__ = [
-    "Codes",
-    "Contract",
-    "Marked",
-    "Named",
-    "Spelling",
-    "conform",
-    "learnable",
-    "rules_of",
-    "set_aside",
-    "sources",
-    "withheld_flag",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """A column that the contract names. ``type``: canonical SQL spelling, or None when it is learned."""
-
-    name: str
-    type: str | None = None
-    source_names: tuple[str, ...] = ()
-    format: str | None = None
-    nullable: bool = True
-    default: str | int | float | bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Codes:
-    """Values of the operation column (under its name in bronze) of a cdc load."""
-
-    column: str
-    upsert: tuple[str, ...]
-    delete: tuple[str, ...]
-    truncate: tuple[str, ...] = ()
-    case_sensitive: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Marked:
-    """The column (under its name in bronze) whose ``values`` mark a row of an incremental load as deleted."""
-
-    column: str
-    values: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Spelling:
-    """How text is read before anything else."""
-
-    trim: bool = False
-    empty_as_null: bool = False
-    null_values: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Contract:
-    """How every load of a dataset becomes typed rows."""
-
-    timezone: str
-    named: tuple[Named, ...] = ()
-    keys: tuple[str, ...] = ()
-    order_by: tuple[str, ...] = ()
-    spelling: Spelling = Spelling()
-    codes: Codes | None = None
-    """None: the operation is a column like others (event, periodic_snapshot), every row an upsert."""
-    marked: Marked | None = None
-    envelope: Envelope | None = None
-    """Rows of cdc loads come as Debezium's events, opened by ``silver.envelope``."""
-    withheld: tuple[str, ...] = ()
-    """Columns of which some event withholds the value: each has a flag beside it (``withheld_flag``)."""
-
-    def of(self, name: str) -> Named:
-        return next((n for n in self.named if n.name == name), Named(name))
-
-
-def withheld_flag(name: str) -> str:
-    """Name of the boolean that says of a row that its value of column ``name`` was not supplied."""
-    return f"{RESERVED}withheld:{name}"
-
-
-def rules_of(contract: Contract, pattern: Pattern) -> Contract:
-    """What of the contract holds for rows of loads of one pattern: operations and envelopes are those of cdc loads."""
-    return contract if pattern == "cdc" else replace(contract, codes=None, envelope=None)
-
-
-def sources(schema: Sequence[str], contract: Contract) -> dict[str, str]:
-    """Final name → bronze name of every column of a load that has one, in bronze order.
-
-    Raises StorageError SLV-004 when a column of bronze and a renamed one end under one name.
-    """
-    claimed = {
-        source: named.name
-        for named in contract.named
-        for source in [next((s for s in named.source_names or (named.name,) if s in schema), None)]
-        if source is not None
-    }
-    found: dict[str, str] = {}
-    for source in schema:
-        name = claimed.get(source, source)
-        if name in found:
-            raise StorageError(
-                "SLV-004", f"Columns {found[name]!r} and {source!r} of bronze are both called {name!r}.",
-                fix="give one of them another name in `columns`.",
-            )  # fmt: skip
-        found[name] = source
-    return found
-
-
-def set_aside(source: str) -> str:
-    """The name under which a bronze column comes to ``conform`` and ``learnable``: never that of an internal one."""
-    return f"{RESERVED}source:{source}" if source.startswith(RESERVED) else source
+__all__ = ["conform", "learnable", "too_wide"]
 
 
 def _column(source: str) -> pl.Expr:
@@ -164,13 +55,14 @@ def conform(
 
     ``POS`` and ``LOAD`` as they came, ``OP`` (Int8), ``FULL`` (of a full load), ``KNOWN`` (its keys can be read),
     ``FAULT`` (``reason:column`` of the first fault, null for a good row) and ``VALUE`` (the text at fault); then the
-    flag of each column that is withheld.
+    flag of each column that is withheld, and ``RESCUED`` when the contract has columns to rescue.
     """
     contract = rules_of(contract, pattern)
     found = sources(list(schema), contract)
     cells = {name: _cell(name, found.get(name), schema, contract, dtype) for name, dtype in types.items()}
     op = _operation(schema, pattern, contract)
     faults = list(_faults(cells, schema, contract))
+    rescued = [_rescued(cells, contract).alias(RESCUED)] if contract.rescued else []
     known = [cells[k].value.is_not_null() & ~cells[k].misfit for k in contract.keys]
     return frame.with_columns(op.alias(OP)).select(
         *(cell.value.alias(name) for name, cell in cells.items()),
@@ -182,7 +74,49 @@ def conform(
         _first([pl.when(bad).then(pl.lit(reason)) for bad, reason, _ in faults]).alias(FAULT),
         _first([pl.when(bad).then(raw) for bad, _, raw in faults]).alias(VALUE),
         *(cells[name].withheld.alias(withheld_flag(name)) for name in contract.withheld),
+        *rescued,
     )
+
+
+def too_wide(
+    frame: pl.LazyFrame,
+    schema: Mapping[str, pl.DataType],
+    pattern: Pattern,
+    contract: Contract,
+    types: Mapping[str, pl.DataType],
+) -> pl.LazyFrame:
+    """Of rows of one schema and pattern the text of each value of ``types`` that only a wider type holds; else null.
+
+    Values of keys and order_by count in upserts and deletes, others in upserts. ``_commit`` comes first.
+    """
+    contract = rules_of(contract, pattern)
+    found = sources(list(schema), contract)
+    cells = {n: _cell(n, found.get(n), schema, contract, dtype) for n, dtype in types.items()}
+    exact = (*contract.keys, *contract.order_by)
+    texts = [
+        pl.when((pl.col(OP) <= (Op.DELETE if n in exact else Op.UPSERT)) & cell.misfit & cell.wide)
+        .then(cell.raw)
+        .alias(n)
+        for n, cell in cells.items()
+    ]
+    return frame.with_columns(_operation(schema, pattern, contract).alias(OP)).select("_commit", *texts)
+
+
+def _rescued(cells: Mapping[str, "_Cell"], contract: Contract) -> pl.Expr:
+    """The misfits of a row as a JSON object, in the order of the contract; null when it has none."""
+    members = [
+        pl.when(cells[name].misfit & ~cells[name].wide).then(
+            pl.lit(f"{json.dumps(name, ensure_ascii=False)}:") + _json_text(cells[name].raw)
+        )
+        for name in contract.rescued
+    ]
+    some = pl.any_horizontal(member.is_not_null() for member in members)
+    whole = pl.concat_str([pl.lit("{"), pl.concat_str(members, separator=",", ignore_nulls=True), pl.lit("}")])
+    return pl.when(some & (pl.col(OP) == Op.UPSERT)).then(whole)
+
+
+def _json_text(text: pl.Expr) -> pl.Expr:
+    return pl.struct(text.alias("v")).struct.json_encode().str.strip_prefix('{"v":').str.strip_suffix("}")
 
 
 def _first(texts: Sequence[pl.Expr]) -> pl.Expr:
@@ -199,6 +133,8 @@ class _Cell:
     fallible: bool = False
     """There may be misfits: not where text stays text, nor in a column whose type was learned from its values."""
     withheld: pl.Expr = field(default_factory=lambda: pl.lit(value=False))
+    wide: pl.Expr = field(default_factory=lambda: pl.lit(value=False))
+    """Of a misfit: it is a value of a wider type."""
 
 
 def _cell(
@@ -218,12 +154,17 @@ def _cell(
     if text is not None:
         # Bytes that are no text are something, though no text says what.
         present = present & ((text != "") | (dtype == pl.String)).fill_null(value=True)
-    misfit = present & value.is_null()
+    unread = misfit = present & value.is_null()
     if exact and text is not None and named.type is not None and dtype != pl.String:
         misfit = misfit | (present & ~prints_back(text, value, dtype, named.format)).fill_null(value=False)
     raw = as_text(given, bronze) if text is None or isinstance(bronze, pl.Binary) else text
+    wide = None
+    if contract.mode != "strict" and named.type is not None and bronze != pl.Null:
+        wide = wider(raw, named.type, named.format, contract.timezone, whole=name in contract.keys)
     fallible = (named.type or "string") != "string" or isinstance(bronze, pl.Binary)
-    return _Cell(_default(value, named, dtype, kept), raw, misfit, fallible=fallible, withheld=kept)
+    value = _default(value, named, dtype, kept | misfit)
+    wide = pl.lit(value=False) if wide is None else (unread & wide).fill_null(value=False)
+    return _Cell(value, raw, misfit, fallible=fallible, withheld=kept, wide=wide)
 
 
 def _normal(column: pl.Expr, bronze: pl.DataType, contract: Contract) -> pl.Expr:
@@ -237,10 +178,11 @@ def _normal(column: pl.Expr, bronze: pl.DataType, contract: Contract) -> pl.Expr
     return normalized(column, trim=how.trim, empty_as_null=how.empty_as_null, null_values=how.null_values)
 
 
-def _default(value: pl.Expr, named: Named, dtype: pl.DataType, withheld: pl.Expr) -> pl.Expr:
+def _default(value: pl.Expr, named: Named, dtype: pl.DataType, said: pl.Expr) -> pl.Expr:
+    """``said``: rows that say something, though nothing that is a value here."""
     if named.default is None:
         return value
-    filling = value.is_null() & (pl.col(OP) == Op.UPSERT) & ~withheld
+    filling = value.is_null() & (pl.col(OP) == Op.UPSERT) & ~said
     default = pl.lit(named.default) if isinstance(named.default, str | bool) else pl.lit(str(named.default))
     sql = named.type or "string"
     typed = default if isinstance(named.default, bool) else from_text(default, sql, dtype, None, "UTC")
@@ -358,7 +300,11 @@ def _faults(
     for name in dict.fromkeys((*(n.name for n in contract.named), *cells)):
         if name in cells and name not in contract.keys and name not in contract.order_by:
             cell = cells[name]
-            if cell.fallible:
+            if cell.fallible and contract.mode == "strict":
                 yield upsert & cell.misfit, f"uncastable:{name}", cell.raw
+            elif cell.fallible:
+                yield upsert & cell.misfit & cell.wide, f"too_wide:{name}", cell.raw
+                if name not in contract.rescued:
+                    yield upsert & cell.misfit & ~cell.wide, f"uncastable:{name}", cell.raw
             if not contract.of(name).nullable:
                 yield upsert & cell.value.is_null() & ~cell.withheld, f"null_value:{name}", cell.raw

@@ -11,7 +11,7 @@ import narwhals as nw
 from narwhals.typing import IntoLazyFrameT
 
 from medallion_assets.silver.columns import CLOCK, FIRST, FULL, INDEX, LOAD, OP, POS, SINCE, TIES, Op
-from medallion_assets.silver.conform import withheld_flag
+from medallion_assets.silver.contract import withheld_flag
 
 __all__ = ["Shape", "absences", "deduplicate", "differs", "erased", "ties", "winners"]
 

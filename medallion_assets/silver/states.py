@@ -6,7 +6,7 @@ import narwhals as nw
 from narwhals.typing import IntoLazyFrameT
 
 from medallion_assets.silver.columns import CLOCK, INDEX, OP, SINCE, Op
-from medallion_assets.silver.conform import withheld_flag
+from medallion_assets.silver.contract import withheld_flag
 from medallion_assets.silver.events import Shape, differs
 
 __all__ = ["before", "changed", "states", "supplied"]

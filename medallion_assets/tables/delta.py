@@ -19,7 +19,7 @@ import polars as pl
 
 from medallion_assets.errors import Conflict, StorageError
 from medallion_assets.lake.ports import TableState
-from medallion_assets.lake.results import Held
+from medallion_assets.lake.results import Drift, Held
 from medallion_assets.silver.text import clock
 
 if TYPE_CHECKING:
@@ -110,11 +110,11 @@ class DeltaTable:
         data = rows.select(_storable(name, dtype) for name, dtype in rows.schema.items())
         self._refuse_older(state, again=again)
         properties = self._properties(state)
-        keys = list(partition_by) or None
+        keys = list(partition_by)
         if self._table is None:
             with _Failures(self):
                 write_deltalake(
-                    self._url, data, mode="error", partition_by=keys, storage_options=self._options,
+                    self._url, data, mode="error", partition_by=keys or None, storage_options=self._options,
                     commit_properties=properties,
                 )  # fmt: skip
         else:
@@ -202,7 +202,8 @@ class _Failures:
 
 def _decoded(text: str) -> TableState:
     found = json.loads(text)
-    return TableState(**{**found, "held": tuple(Held(**h) for h in found["held"])})
+    held = tuple(Held(**h) for h in found["held"])
+    return TableState(**{**found, "held": held, "drift": tuple(Drift(**d) for d in found.get("drift", ()))})
 
 
 def _storable(name: str, dtype: pl.DataType) -> pl.Expr:

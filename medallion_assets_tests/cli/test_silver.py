@@ -24,7 +24,7 @@ NAME = "silver/hr/people"
 
 @pytest.fixture
 def people(lake: Lake) -> Lake:
-    lake.write("intents/people.yaml", PEOPLE.replace("AGE", "int64"))
+    lake.write("intents/people.yaml", PEOPLE.replace("AGE", "{type: int64, nullable: false}"))
     lake.write("data/people_2024-01-01.csv", 'id,age,mail\n1,30,a@x.org\n2,old,b@x.org\n3,40,"c"@x.org\n')
     lake.write("data/people_2024-01-02.csv", "id,age,mail\n1,31,a@x.org\n2,young,b@x.org\n4,50,d@x.org\n")
     assert lake.run("run", "people", "--from", "2024-01-01", "--to", "2024-01-02").code == 0

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,8 @@ def test_every_error_is_raised_by_a_test() -> None:
 
 def test_the_function_of_the_page_on_sources_is_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.dont_write_bytecode", True)
+    for name in [name for name in sys.modules if name.split(".")[0] == "feeds"]:
+        monkeypatch.delitem(sys.modules, name)
     for kind in ("python feeds/crm.py", "yaml intents/accounts.yaml"):
         ((_, text),) = blocks(kind)
         target = tmp_path / kind.split()[1]

@@ -43,8 +43,8 @@ def test_a_key_may_have_any_plain_name(name: str, model: str) -> None:
 
 def test_the_address_of_a_row_in_quarantine_is_its_own() -> None:
     lake = Lake(plan_of(SCD2, "incremental", "columns: {base: int64}\nquarantine: {max_rows: 9}"))
-    lake.commit("2024-01-01", told("base", "1 2024-01-01 5", "1 2024-01-02 x"))
-    assert lake.build().quarantine.rows() == [("uncastable", "base", "x", 1, 1, 1, "2024-01-01")]
+    lake.commit("2024-01-01", told("base", "1 2024-01-01 5", "1 2024-01-02 5.5"))
+    assert lake.build().quarantine.rows() == [("too_wide", "base", "5.5", 1, 1, 1, "2024-01-01")]
 
 
 @pytest.mark.parametrize("name", ["__pos", "__op", "__load", "__base", "__fault", "__commit", "__mine"])

@@ -28,14 +28,24 @@ def test_a_key_may_be_of_bytes(model: str) -> None:
     assert done.quarantine.select("reason", "column", "value").rows() == [("null_key", "b", None)]
 
 
-@pytest.mark.parametrize("more", [GOOD, f"columns: {{b: string}}\n{GOOD}"])
-def test_bytes_that_are_no_text_are_not_lost_in_a_column_of_text(more: str) -> None:
-    lake = Lake(plan_of("{model: scd_type_1, keys: id}", "incremental", more))
+def test_bytes_that_are_no_text_are_not_lost_in_a_column_of_text() -> None:
+    lake = Lake(plan_of("{model: scd_type_1, keys: id}", "incremental", GOOD))
     lake.commit("2024-01-01", BYTES)
     lake.commit("2024-01-02", pl.DataFrame({"id": [4], "b": ["text"]}))
     done = lake.build()
     assert done.rows.select("id", "b").rows() == [(2, "ab"), (3, None), (4, "text")]
     assert done.quarantine.select("reason", "column", "value", "row").rows() == [("uncastable", "b", "ff00", 0)]
+
+
+def test_bytes_that_are_no_text_are_rescued_where_the_contract_says_text() -> None:
+    lake = Lake(plan_of("{model: scd_type_1, keys: id}", "incremental", f"columns: {{b: string}}\n{GOOD}"))
+    lake.commit("2024-01-01", BYTES)
+    lake.commit("2024-01-02", pl.DataFrame({"id": [4], "b": ["text"]}))
+    done = lake.build()
+    assert done.rows.select("id", "b", "_rescued").rows() == [
+        (1, None, '{"b":"ff00"}'), (2, "ab", None), (3, None, None), (4, "text", None)
+    ]  # fmt: skip
+    assert done.quarantine.height == 0
 
 
 def test_a_rule_may_move_a_row_of_bytes() -> None:

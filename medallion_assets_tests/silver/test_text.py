@@ -7,7 +7,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from medallion_assets.silver.conform import Contract, Named, Spelling, conform
+from medallion_assets.silver.conform import conform
+from medallion_assets.silver.contract import Contract, Named, Spelling
 from medallion_assets.silver.text import as_text, from_text, readable_time
 from medallion_assets.silver.types import TIMESTAMP, sql_type
 
