@@ -211,6 +211,7 @@ CODES: dict[str, str] = {
     "CHK-013": "Tie between different rows",
     "CHK-015": "Reserved column name",
     "CHK-016": "Table that is not its rebuild",
+    "CHK-017": "Rows too late",
     # the command line
     "CLI-001": "No project",
     "CLI-002": "No such name",

@@ -57,6 +57,7 @@ def load_findings(intent: Intent) -> Iterator[Finding]:
             yield _unordered(path, intent.source)
     if load is not None:
         yield from _cursor_findings(intent, load)
+        yield from _late_findings(intent, load)
     if isinstance(load, Cdc) and load.operation.envelope == "none" and load.operation.column is None:
         yield Finding(
             "INT-005",
@@ -98,6 +99,19 @@ def pair_findings(path: tuple[Key, ...], load: Load, silver: Silver) -> Iterator
         f"Use {_BETTER[silver.model]}.",
         warning=not impossible,
     )
+
+
+def _late_findings(intent: Intent, load: Load) -> Iterator[Finding]:
+    if not isinstance(load, Incremental | Cdc) or load.late_data.mode == "allow":
+        return
+    ordered = any(isinstance(silver, Keyed) and silver.order_by for silver in intent.silver)
+    if load.late_data.column is None and load.cursor is None and not ordered:
+        yield Finding(
+            "INT-005",
+            ("load", "late_data"),
+            "`column` is missing: nothing says how old a row is.",
+            "Name the column that holds the time of a row.",
+        )
 
 
 def _unordered(path: tuple[Key, ...], source: Source | None) -> Finding:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from medallion_assets.intent.check import Check, Custom, Expression, Freshness, RowCount, Sql, default_name
+from medallion_assets.intent.load import Cdc, Incremental, Load
 from medallion_assets.lake.results import Severity
 from medallion_assets.plan.model import CheckPlan, Model
 
@@ -16,7 +17,7 @@ _UNIQUE: Mapping[Model, str] = {
 }
 
 
-def bronze_checks(rules: Sequence[Check]) -> tuple[CheckPlan, ...]:
+def bronze_checks(rules: Sequence[Check], load: Load) -> tuple[CheckPlan, ...]:
     """``checksum`` blocks: silver never reads bytes that are not those committed."""
     return (
         CheckPlan(
@@ -30,8 +31,15 @@ def bronze_checks(rules: Sequence[Check]) -> tuple[CheckPlan, ...]:
             "The columns are those of the contract and of the partition before.",
             None,
         ),
+        *_late(load),
         *(_rule(rule) for rule in rules if rule.at == "bronze"),
     )
+
+
+def _late(load: Load) -> Iterator[CheckPlan]:
+    if isinstance(load, Incremental | Cdc) and load.late_data.mode != "allow":
+        said = f"No row is older than its window by more than {load.late_data.max_lateness}."
+        yield CheckPlan("late_data", "bronze", "warn", False, said, None)
 
 
 def silver_checks(rules: Sequence[Check], model: Model, keys: Sequence[str]) -> tuple[CheckPlan, ...]:

@@ -69,13 +69,13 @@ def _plan(located: LocatedIntent, by_name: Mapping[str, Intent], platform: Platf
         columns=_columns(intent),
         schema_mode=intent.schema_mode,
         limits=Limits(intent.quarantine.max_rows, intent.quarantine.max_fraction),
-        checks=() if isinstance(source, Bronze) else bronze_checks(intent.checks),
+        checks=() if isinstance(source, Bronze) else bronze_checks(intent.checks, load),
         silvers=tuple(silver_plan(intent, silver, load, platform) for silver in intent.silver),
         upstream=tuple(sorted(_upstream(source))),
         schedule=intent.schedule,
         sensor=intent.sensor,
         alerts=intent.alerts,
-        late=load.late_data.max_lateness if isinstance(load, Incremental | Cdc) else None,
+        late_column=_late_column(feed, load),
         not_built=unbuilt(intent, source, load, platform),
         inactive=inactive(intent),
         ingest_fingerprint=fingerprint(source, load, contract(intent.columns)),
@@ -124,6 +124,17 @@ def _as_of(source: Source, load: Load) -> bool:
     """
     cursor = load.cursor if isinstance(load, Incremental | Cdc) else None
     return reads_window(source) if cursor is None else cursor.mode == "partition"
+
+
+def _late_column(feed: Intent, load: Load) -> str | None:
+    """As ``late_data`` names it, else the cursor, else what orders the first silver table."""
+    if not isinstance(load, Incremental | Cdc) or load.late_data.mode == "allow":
+        return None
+    if load.late_data.column is not None or load.cursor is not None:
+        return load.late_data.column or (load.cursor.column if load.cursor else None)
+    order = next((name for s in feed.silver for name in getattr(s, "order_by", ())), None)
+    named = feed.columns.get(order) if order is not None else None
+    return named.source_names[0] if named is not None and named.source_names else order
 
 
 def _upstream(source: Source) -> Iterator[str]:
@@ -178,6 +189,6 @@ def _same_names(plan: DatasetPlan) -> Iterator[Problem]:
                 "PLN-005",
                 f"Two checks of one table are called '{name}'.",
                 f"{plan.file}:{plan.line}  checks",
-                "Give one of them a `name` of its own; checksum, schema_drift, accounting, unique_keys and intervals"
-                " are taken.",
+                "Give one of them a `name` of its own; checksum, schema_drift, accounting, unique_keys, intervals"
+                " and late_data are taken.",
             )

@@ -171,7 +171,8 @@ class DatasetPlan:
     silvers: tuple[SilverPlan, ...]
     upstream: tuple[str, ...]
     """Names of datasets that this one reads (``source: bronze``) or refers to."""
-    late: timedelta | None
+    late_column: str | None
+    """The column (under its name in the source) by which ``load.late_data`` tells what is late; None: nothing is."""
     schedule: Schedule | None
     sensor: Sensor | None
     alerts: tuple[Alert, ...]

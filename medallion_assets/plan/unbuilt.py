@@ -58,8 +58,6 @@ def _load(load: Load) -> Iterator[str]:
         case Incremental() | Cdc():
             if load.full_refresh is not None:
                 yield "`load.full_refresh`"
-            if load.late_data.mode != "allow":
-                yield f"late data in mode `{load.late_data.mode}`"
 
 
 def _silver(silver: Silver, intent: Intent) -> Iterator[str]:

@@ -29,6 +29,7 @@ from medallion_assets.lake.window import Partition
 from medallion_assets.plan.model import DatasetPlan
 from medallion_assets.runs.admit import admit
 from medallion_assets.runs.cursor import Counted, Cursor, Known, last_of
+from medallion_assets.runs.late import Punctual
 
 __all__ = ["ingest"]
 
@@ -58,7 +59,8 @@ def ingest(
     that is read now, and the commit says so.
 
     Raises ConfigError PLN-007 for that without ``restate``; ExtractionError SRC-…; CheckError CHK-010 too many rows
-    refused, CHK-012 a column of the contract is absent, CHK-015 a reserved column name; StorageError STO-…, BRZ-….
+    refused, CHK-012 a column of the contract is absent, CHK-015 a reserved column name, CHK-017 rows came too late;
+    StorageError STO-…, BRZ-….
     The head is unchanged after each, but for StoreUnavailable BRZ-007, where running again finds out.
     """
     started = perf_counter()
@@ -169,7 +171,8 @@ class _Attempt:
             if cursor is not None and request.bounds is not None:
                 known = self._known(head, request.bounds)
                 counted = Counted(opened, cursor, request.bounds, before, known)
-            reading = opened if counted is None else counted
+            asked = opened if counted is None else counted
+            reading = Punctual.of(self.plan, self.partition, asked) or asked
             written = write(
                 reading,
                 self.store,

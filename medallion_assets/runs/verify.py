@@ -17,7 +17,7 @@ from medallion_assets.bronze.decide import EMPTY, follow
 from medallion_assets.bronze.reader import ADDRESS, Verified, frames, verify
 from medallion_assets.checks.drift import Change, Loaded, Named, since_contract, since_previous
 from medallion_assets.checks.reconcile import Account, discrepancies
-from medallion_assets.checks.verdict import Asked, accounted, drifted, failed, intact
+from medallion_assets.checks.verdict import Asked, accounted, drifted, failed, intact, told
 from medallion_assets.intent.check import Check
 from medallion_assets.intent.load import Cdc, Incremental
 from medallion_assets.lake.manifest import Column, Commit, Head
@@ -28,6 +28,7 @@ from medallion_assets.plan.model import CheckPlan, ColumnPlan, DatasetPlan, Silv
 from medallion_assets.runs.admit import is_enveloped
 from medallion_assets.runs.around import Around, personal
 from medallion_assets.runs.judge import Subject, answer, intervals, keys, rules
+from medallion_assets.runs.late import LATE_ROWS
 from medallion_assets.runs.table_rules import About, is_of_table, judge
 from medallion_assets.silver.columns import BRONZE_PART, CHANGED_AT, FROM, IS_CURRENT, IS_DELETED, LOAD_DATE, RUN_DATE
 from medallion_assets.silver.text import from_text
@@ -67,6 +68,8 @@ def verify_bronze(
     ]
     verdicts = {"checksum": intact(asked["checksum"], faults, **_size(commits))}
     verdicts["schema_drift"] = _bronze_drift(plan, asked["schema_drift"], commits[-1], head)
+    if "late_data" in asked:
+        verdicts["late_data"] = _late(plan, asked["late_data"], commits)
     ruled = [(asked[check.name], check.rule) for check in plan.checks if check.rule is not None]
     if faults:
         verdicts |= {a.name: failed(a, "not judged: the rows are not those committed; see checksum.") for a, _ in ruled}
@@ -148,6 +151,18 @@ def _bronze_drift(plan: DatasetPlan, asked: Asked, commit: Commit, head: Head) -
         *since_previous(load, before, contract),
     )
     return drifted(asked, changes, columns=len(load.schema), tolerated=plan.schema_mode == "auto")
+
+
+def _late(plan: DatasetPlan, asked: Asked, commits: Sequence[Commit]) -> CheckResult:
+    late = sum(int(commit.load.source.facts.get(LATE_ROWS, "0")) for commit in commits)
+    mode = plan.load.late_data.mode if isinstance(plan.load, Incremental | Cdc) else "allow"
+    became = {"drop": "and were dropped", "quarantine": "and are in quarantine"}.get(mode, "and were loaded")
+    rows = sum(commit.load.rows for commit in commits)
+    facts = {"late": late, "rows": rows}
+    if not late:
+        return told(asked, f"{rows:,} rows, none too late.", facts, passed=True)
+    fix = "load them with the window they belong to, or raise `late_data.max_lateness`."
+    return told(asked, f"{late:,} rows came too late {became}. Fix: {fix}", facts, passed=False)
 
 
 def _bronze_rules(

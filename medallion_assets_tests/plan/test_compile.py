@@ -1,6 +1,6 @@
 """Intents become plans: every default filled in, names resolved, contradictions with each other refused."""
 
-from datetime import date, timedelta
+from datetime import date
 from textwrap import dedent
 
 import pytest
@@ -189,7 +189,6 @@ def test_a_silver_on_anothers_bronze_reads_its_path_calendar_and_pattern() -> No
         ("{type: database, url: 'sqlite:///x.db', isolation: serializable}", "full", "`source.isolation`"),
         ("{type: file, path: x.csv}", "{pattern: full, formats: [csv]}", "Bronze as csv"),
         ("{type: file, path: x.csv}", "{pattern: incremental, full_refresh: {every: 7d}}", "`load.full_refresh`"),
-        ("{type: file, path: x.csv}", "{pattern: incremental, late_data: {mode: drop}}", "Late data in mode `drop`"),
     ],
 )
 def test_what_is_not_built_is_said_by_name(line: str, load: str, said: str) -> None:
@@ -333,8 +332,10 @@ def test_plans_come_by_name_whatever_the_order_of_files(order: list[int]) -> Non
     assert [p.name for p in plans(*(texts[n] for n in order))] == ["s.t0", "s.t1", "s.t2"]
 
 
-def test_lateness_is_kept() -> None:
-    late = source(
-        "{type: file, path: 'x_{run_date}.csv'}", "{pattern: incremental, late_data: {max_lateness: 2d}}"
-    ).late
-    assert late == timedelta(days=2)
+def test_what_is_late_is_told_by_the_named_column_the_cursor_or_the_order() -> None:
+    def column(load: str) -> str | None:
+        return source("{type: file, path: 'x_{run_date}.csv'}", load).late_column
+
+    assert column("{pattern: incremental, late_data: {max_lateness: 2d}}") is None
+    assert column("{pattern: incremental, late_data: {mode: drop, column: at}, cursor: {column: c}}") == "at"
+    assert column("{pattern: incremental, late_data: {mode: drop}, cursor: {column: c}}") == "c"
