@@ -338,6 +338,38 @@ class Project:
                 progress=progress,
             )
 
+    @staticmethod
+    def whole(plan: DatasetPlan) -> DatasetPlan:
+        """The dataset as loads of its whole state. Raises ConfigError PLN-009 when nothing says where that is."""
+        if plan.whole is not None or plan.bronze.pattern == "full":
+            return plan.whole or plan
+        raise ConfigError(
+            "PLN-009",
+            f"{plan.name} is loaded by its changes, and nothing says where its whole state is.",
+            where=f"{plan.file}:{plan.line}  load",
+            fix="say it: `full_refresh: {every: 7d, source: {…}}`; its keys are merged over `source`.",
+        )
+
+    def refresh(
+        self, plan: DatasetPlan, partition: Partition, *, run_id: str | None = None, progress: Progress | None = None
+    ) -> "Ingested | None":
+        """Load the whole state, too, when `full_refresh` says that it is time: into ``partition``, or with the newest
+        one into the current one, when the source can only be read as it is now.
+
+        None: it is not time; or of files as of a date, there is none. Raises as ``ingest``.
+        """
+        from medallion_assets.runs.due import whole_due
+
+        whole = plan.whole
+        if whole is None or plan.refresh_every is None or (not whole.as_of and partition < self.newest(plan)):
+            return None
+        target = partition if whole.as_of else self.current(plan)
+        if not whole_due(self.head(plan), target, plan.refresh_every, self.clock.now()):
+            return None
+        if whole.as_of and isinstance(whole.source, File) and _absent(self.source(whole), target) is not None:
+            return None
+        return replace(self.ingest(whole, target, run_id=run_id, progress=progress), whole=True)
+
     def verify_bronze(
         self, plan: DatasetPlan, partition: Partition, *, head: "Head | None" = None
     ) -> "tuple[CheckResult, ...]":

@@ -10,7 +10,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -126,6 +126,10 @@ def run(
     restate: Annotated[
         bool, typer.Option("--restate", help="Load a source that is read now into an older partition; recorded.")
     ] = False,
+    pattern: Annotated[
+        Literal["full"] | None,
+        typer.Option("--pattern", help="full: load the whole state of what is otherwise loaded by its changes."),
+    ] = None,
     allow_deletes: Annotated[
         bool, typer.Option("--allow-deletes", help="Absorb loads that the guard holds for their deletes; recorded.")
     ] = False,
@@ -148,7 +152,7 @@ def run(
     from medallion_assets.cli.run import dates_of, plan_work
     from medallion_assets.cli.run import run as execute
 
-    dates = dates_of(date, first, last, restate=restate, missing=missing)
+    dates = dates_of(date, first, last, restate=restate, missing=missing, whole=pattern == "full")
     loaded = options.load()
     work, failures = plan_work(loaded, intents or [], dates)
     recorded = bool(os.environ.get("DAGSTER_HOME")) if dagster is None else dagster
@@ -160,7 +164,7 @@ def run(
 
             outcome = execute_recorded(
                 loaded, work, failures, reporter, env=options.env, force=force, restate=restate,
-                allow_deletes=allow_deletes,
+                allow_deletes=allow_deletes, whole=dates.whole,
             )  # fmt: skip
         else:
             outcome = execute(loaded, work, failures, reporter, force=force, allow_deletes=allow_deletes)

@@ -48,7 +48,8 @@ class Reporter:
         refused = f", {load.refused:,} refused" if load.refused else ""
         parts = f"{len(load.parts)} part" + ("" if len(load.parts) == 1 else "s")
         what = f"{load.rows:,} rows in {parts}{refused}" if done.written else "nothing new"
-        self.say(f"{done.dataset} {done.partition.key}: {what}, {done.seconds:.2f} s")
+        whole = ", whole state" if done.whole else ""
+        self.say(f"{done.dataset} {done.partition.key}{whole}: {what}, {done.seconds:.2f} s")
 
     def refined(self, done: Refined) -> None:
         what = f"{done.changed:,} rows changed" if done.written else "nothing new"

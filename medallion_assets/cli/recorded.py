@@ -29,6 +29,7 @@ def execute_recorded(
     force: bool = False,
     restate: bool = False,
     allow_deletes: bool = False,
+    whole: bool = False,
 ) -> Outcome:
     """Run in this process and record in ``$DAGSTER_HOME`` (``<project>/.dagster`` when it is not set)."""
     started = time.perf_counter()
@@ -45,6 +46,7 @@ def execute_recorded(
             force=force,
             restate=restate,
             allow_deletes=allow_deletes,
+            whole=whole,
             watcher=_Watcher(watch),
         )
     raised = (_failure(failed.plan, failed.partition, failed.error) for failed in done.failed)

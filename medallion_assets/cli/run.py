@@ -29,6 +29,8 @@ class Dates:
     """Also older partitions of a source that is read now."""
     missing: bool = False
     """Only what is not loaded and whole; when that is nothing, the last of what was asked for."""
+    whole: bool = False
+    """Loads of the whole state, of datasets that are otherwise loaded by their changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Work:
     loaded: int = 0
     """Partitions that are left out because they are loaded and whole."""
     restate: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ class Outcome:
                 plan.name,
                 plan.name,
                 "bronze",
-                len(loads),
+                len({done.partition for done in loads}),
                 sum(done.commit.load.rows + done.commit.load.refused for done in loads),
                 sum(done.commit.load.rows for done in loads if done.written),
                 sum(done.commit.load.refused for done in loads),
@@ -128,7 +131,7 @@ class Outcome:
                     str(done.entity),
                     plan.name,
                     "silver",
-                    len(loads),
+                    len({load.partition for load in loads}),
                     done.rows_in,
                     done.changed if done.written else 0,
                     done.quarantined,
@@ -169,6 +172,11 @@ def _work(project: Project, plan: DatasetPlan, dates: Dates) -> Work:
     project.refuse_unbuilt(plan)
     if not plan.has_bronze:
         return Work(plan, _absorbed(project, plan, dates))
+    loaded = project.whole(plan) if dates.whole else plan
+    return replace(_to_load(project, loaded, dates), plan=plan, whole=dates.whole)
+
+
+def _to_load(project: Project, plan: DatasetPlan, dates: Dates) -> Work:
     if dates.first is not None and dates.last is not None:
         asked = project.partitions(plan, dates.first, dates.last, restate=dates.restate)
         there = project.with_input(plan, asked)
@@ -267,7 +275,8 @@ class _Recorder:
             return False
         try:
             head = self.project.head(work.plan)
-            loads = [self._verified(work.plan, done, head) for done in loads]
+            last = {done.partition: done for done in loads}  # a whole load and changes are judged together
+            loads = [self._verified(work.plan, d, head) if last[d.partition] is d else d for d in loads]
         except MedallionError as error:
             self._failed(work.plan, None, error)
             usable = False
@@ -278,9 +287,13 @@ class _Recorder:
         """Adds what is loaded to ``loads``; False when the lake or the intent stopped it."""
         for partition in work.partitions:
             try:
+                if not work.whole:
+                    self._refresh(work.plan, partition, loads)
+                plan = self.project.whole(work.plan) if work.whole else work.plan
                 done = self.project.ingest(
-                    work.plan, partition, force=self.force, restate=work.restate, progress=self.watch.progress
+                    plan, partition, force=self.force, restate=work.restate, progress=self.watch.progress
                 )
+                done = replace(done, whole=plan is not work.plan)
             except MedallionError as error:
                 self._failed(work.plan, partition.key, error)
                 if not isinstance(error, ExtractionError | CheckError):
@@ -289,6 +302,12 @@ class _Recorder:
             loads.append(done)
             self.watch.ingested(done)
         return True
+
+    def _refresh(self, plan: DatasetPlan, partition: Partition, loads: list[Ingested]) -> None:
+        whole = self.project.refresh(plan, partition, progress=self.watch.progress)
+        if whole is not None:
+            loads.append(whole)
+            self.watch.ingested(whole)
 
     def _verified(self, plan: DatasetPlan, done: Ingested, head: Head) -> Ingested:
         started = time.perf_counter()
@@ -314,7 +333,13 @@ def unexpected(error: Exception) -> ConfigError:
 
 
 def dates_of(
-    key: str | None, first: str | None, last: str | None, *, restate: bool = False, missing: bool = False
+    key: str | None,
+    first: str | None,
+    last: str | None,
+    *,
+    restate: bool = False,
+    missing: bool = False,
+    whole: bool = False,
 ) -> Dates:
     """The dates of ``--date``, ``--from`` and ``--to``. Raises ConfigError CLI-005."""
     if (first is None) != (last is None) or (key is not None and first is not None):
@@ -332,7 +357,7 @@ def dates_of(
                 where="medallion run",
                 fix="give --from A --to B.",
             )
-        return Dates(key, restate=restate)
+        return Dates(key, restate=restate, whole=whole)
     ends = (_date("--from", first), _date("--to", last))
     if ends[0] > ends[1]:
         raise ConfigError(
@@ -341,7 +366,7 @@ def dates_of(
             where="medallion run",
             fix="give the earlier date first.",
         )
-    return Dates(None, *ends, restate=restate, missing=missing)
+    return Dates(None, *ends, restate=restate, missing=missing, whole=whole)
 
 
 def _date(option: str, text: str) -> date:

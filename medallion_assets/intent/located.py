@@ -12,6 +12,7 @@ from medallion_assets.errors import Problem
 from medallion_assets.intent.base import Plain, shown
 from medallion_assets.intent.model import Intent
 from medallion_assets.intent.slips import comma_slips, comma_words
+from medallion_assets.intent.source import Source
 from medallion_assets.intent.tagged import did_you_mean
 from medallion_assets.intent.tree import At, Branch, Entry, Key, Leaf, Node, path_text, place, step, to_data
 
@@ -44,6 +45,8 @@ class LocatedIntent:
     tree: Branch
     """The merged document."""
     warnings: tuple[Problem, ...] = ()
+    whole_source: Source | None = None
+    """``load.full_refresh.source`` merged over ``source``."""
 
     def where(self, *path: Key) -> str:
         """``file:line:column  key.path`` of the value at ``path``, or of the nearest that is written down."""

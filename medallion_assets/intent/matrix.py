@@ -58,6 +58,7 @@ def load_findings(intent: Intent) -> Iterator[Finding]:
     if load is not None:
         yield from _cursor_findings(intent, load)
         yield from _late_findings(intent, load)
+        yield from _refresh_findings(intent, load)
     if isinstance(load, Cdc) and load.operation.envelope == "none" and load.operation.column is None:
         yield Finding(
             "INT-005",
@@ -111,6 +112,19 @@ def _late_findings(intent: Intent, load: Load) -> Iterator[Finding]:
             ("load", "late_data"),
             "`column` is missing: nothing says how old a row is.",
             "Name the column that holds the time of a row.",
+        )
+
+
+def _refresh_findings(intent: Intent, load: Load) -> Iterator[Finding]:
+    if not isinstance(load, Incremental | Cdc) or load.full_refresh is None or load.full_refresh.source:
+        return
+    changes = isinstance(load, Cdc) or (intent.source is not None and reads_window(intent.source))
+    if changes:
+        yield Finding(
+            "INT-005",
+            ("load", "full_refresh"),
+            "`source` is missing: what the intent reads are changes of a window, not the whole state.",
+            "Say where the whole state is: `full_refresh: {every: 7d, source: {path: …}}`.",
         )
 
 

@@ -7,7 +7,7 @@ nodes: its composer recurses in C and crashes on deep nesting.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from posixpath import basename
 
 import yaml
@@ -57,10 +57,7 @@ def parse_project(files: Mapping[str, str], platform: Platform) -> tuple[Located
     problems.extend(located for errors, _ in checked for located in errors)
     problems.extend(project_problems(found))
     _raise(problems)
-    return tuple(
-        LocatedIntent(located.intent, located.file, located.line, located.tree, warnings)
-        for located, (_, warnings) in zip(found, checked, strict=True)
-    )
+    return tuple(replace(located, warnings=warnings) for located, (_, warnings) in zip(found, checked, strict=True))
 
 
 def parse_platform(
@@ -100,10 +97,11 @@ def documents(file: str, text: str) -> tuple[Branch, ...]:
 
 def _intent(tree: Branch, file: str, line: int, problems: list[Located]) -> Iterator[LocatedIntent]:
     try:
-        yield LocatedIntent(Intent.model_validate(to_data(tree)), file, line, tree)
+        found = LocatedIntent(Intent.model_validate(to_data(tree)), file, line, tree)
         if (refreshed := with_refresh_source(tree)) is not None:
             tree = refreshed
-            Intent.model_validate(to_data(tree))
+            found = replace(found, whole_source=Intent.model_validate(to_data(tree)).source)
+        yield found
     except ValidationError as error:
         problems.extend(structural_problems(error, Intent, tree, "INT"))
 

@@ -41,6 +41,8 @@ class Ingested:
     written: bool
     seconds: float
     checks: tuple[CheckResult, ...] = ()
+    whole: bool = False
+    """The whole state, of a dataset that is otherwise loaded by its changes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ class IngestConfig(dg.Config):
 
     force: bool = Field(default=False, description="Commit again although the content is the same.")
     restate: bool = Field(default=False, description="Load a source that is read now into an older partition.")
+    whole: bool = Field(default=False, description="Load the whole state of what is otherwise loaded by its changes.")
 
 
 class RefineConfig(dg.Config):
@@ -213,8 +214,11 @@ class _Op:
     def _partition(self, key: str, config: IngestConfig) -> Ingested:
         partition = partition_of(self.plan.calendar, key)
         with self._reported(key):
-            done = self._loaded_before(partition) or self.project.ingest(
-                self.plan,
+            plan = self.project.whole(self.plan) if config.whole else self.plan
+            if not config.whole:
+                self._refresh(partition)
+            done = self._loaded_before(plan, partition) or self.project.ingest(
+                plan,
                 partition,
                 run_id=self.context.run.run_id,
                 force=config.force,
@@ -226,12 +230,24 @@ class _Op:
         self.context.log.info(f"{self.plan.name} {key}: {outcome}, {done.commit.load.rows} rows")
         return done
 
-    def _loaded_before(self, partition: Partition) -> Ingested | None:
+    def _refresh(self, partition: Partition) -> None:
+        """Load the whole state, too, when it is time; the current partition may be none of this run's."""
+        whole = self.project.refresh(
+            self.plan, partition, run_id=self.context.run.run_id, progress=self.watcher.progress
+        )
+        if whole is None:
+            return
+        self.watcher.ingested(whole)
+        self.context.log.info(f"{self.plan.name} {whole.partition.key}: whole state, {whole.commit.load.rows} rows")
+        if whole.partition != partition:
+            self._record(self.context.assets_def.key, [whole])
+
+    def _loaded_before(self, plan: DatasetPlan, partition: Partition) -> Ingested | None:
         """What an earlier try of this run has committed: a run that was killed goes on behind it."""
         if self.context.run.parent_run_id is None and not self.context.retry_number:
             return None
-        live = live_of(self.project.head(self.plan), self.plan.bronze.pattern, partition.window)
-        if live is None or live.load.run_id not in self._tries() or self.project.unloaded(self.plan, (partition,)):
+        live = live_of(self.project.head(plan), plan.bronze.pattern, partition.window)
+        if live is None or live.load.run_id not in self._tries() or self.project.unloaded(plan, (partition,)):
             return None
         return Ingested(self.plan.dataset, partition, live, written=False, seconds=0.0)
 

@@ -65,6 +65,7 @@ def execute(
     force: bool = False,
     restate: bool = False,
     allow_deletes: bool = False,
+    whole: bool = False,
     progress: Progress | None = None,
     watcher: Watcher | None = None,
 ) -> Executed:
@@ -77,7 +78,7 @@ def execute(
     """
     gc.freeze()  # modules live as long as the process: walking through them, also at exit, is a third of a small run
     recorder = _Recorder(watcher or NoWatcher(progress))
-    config = {name: True for name, asked in (("force", force), ("restate", restate)) if asked}
+    config = {name: True for name, asked in (("force", force), ("restate", restate), ("whole", whole)) if asked}
     defs = build_definitions(project, env=env, watcher=recorder, plans=plans)
     runs = _Runs(defs, instance, config, {"allow_deletes": True} if allow_deletes else {})
     for group in _groups([plan for plan in plans if plan.has_bronze], partitions):

@@ -4,16 +4,17 @@ What only shows when intents and platform are seen together is refused here, all
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 from medallion_assets.errors import InvalidProject, Problem
-from medallion_assets.intent.load import Cdc, Full, Incremental, Load
+from medallion_assets.intent.load import Cdc, Full, Incremental, Load, LoadBase
 from medallion_assets.intent.matrix import pair_findings
 from medallion_assets.intent.model import Intent
 from medallion_assets.intent.parse import LocatedIntent
 from medallion_assets.intent.platform import Platform
 from medallion_assets.intent.reading import reads_window
-from medallion_assets.intent.source import Api, Bronze, Source
+from medallion_assets.intent.source import Api, Bronze, Kafka, Source
 from medallion_assets.lake.ids import DatasetId
 from medallion_assets.plan.checks import bronze_checks
 from medallion_assets.plan.fingerprint import fingerprint
@@ -50,7 +51,7 @@ def _plan(located: LocatedIntent, by_name: Mapping[str, Intent], platform: Platf
     source = _source_of(intent)
     feed = by_name[source.dataset] if isinstance(source, Bronze) else intent
     load = feed.load or Full(pattern="full")
-    return DatasetPlan(
+    plan = DatasetPlan(
         name=intent.name,
         file=located.file,
         line=located.line,
@@ -79,7 +80,25 @@ def _plan(located: LocatedIntent, by_name: Mapping[str, Intent], platform: Platf
         not_built=unbuilt(intent, source, load, platform),
         inactive=inactive(intent),
         ingest_fingerprint=fingerprint(source, load, contract(intent.columns)),
+        whole=None,
+        refresh_every=None,
     )
+    return _refreshed(plan, located.whole_source)
+
+
+def _refreshed(plan: DatasetPlan, whole_source: Source | None) -> DatasetPlan:
+    """The plan with the one of its whole state beside it."""
+    load, source = plan.load, whole_source or plan.source
+    if not isinstance(load, Incremental | Cdc) or isinstance(source, Bronze | Kafka):
+        return plan
+    if whole_source is None and (isinstance(load, Cdc) or reads_window(source)):
+        return plan
+    full = Full(pattern="full", **{name: getattr(load, name) for name in LoadBase.model_fields})
+    whole = replace(
+        plan, source=source, load=full, as_of=_as_of(source, full), bronze=replace(plan.bronze, pattern="full"),
+        late_column=None, ingest_fingerprint=fingerprint(source, full, plan.ingest_fingerprint),
+    )  # fmt: skip
+    return replace(plan, whole=whole, refresh_every=load.full_refresh.every if load.full_refresh else None)
 
 
 def _source_of(intent: Intent) -> Source:

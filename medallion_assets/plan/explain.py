@@ -5,6 +5,7 @@ A source's text is shown as written: references (``${env:…}``) stay references
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from medallion_assets.intent.load import Cdc, Incremental
 from medallion_assets.intent.source import Api, Bronze, Database, File, Kafka, Python, Source
@@ -78,6 +79,11 @@ def _dataset(plan: DatasetPlan) -> Iterator[tuple[str, str]]:
     yield "source", source_text(plan.source)
     yield "read", "as of a partition" if plan.as_of else "now"
     yield "load", _load(plan)
+    if plan.whole is not None and plan.refresh_every is not None:
+        yield "whole state", f"every {_span(plan.refresh_every)}, from {source_text(plan.whole.source)}"
+    if plan.late_column is not None and isinstance(plan.load, Incremental | Cdc):
+        late = plan.load.late_data
+        yield "late rows", f"{late.mode}, when {plan.late_column} is {_span(late.max_lateness)} before the window"
     yield "partitions", _calendar(plan.calendar)
     yield "schema mode", plan.schema_mode
     yield "quarantine", _limits(plan)
@@ -101,6 +107,13 @@ def _load(plan: DatasetPlan) -> str:
     if isinstance(load, Incremental) and load.deleted is not None:
         words.append(f"deleted where {load.deleted.column} is {' or '.join(load.deleted.values)}")
     return ", ".join(words)
+
+
+def _span(span: timedelta) -> str:
+    """A week is ``7d``, ten minutes are ``10m``."""
+    seconds = int(span.total_seconds())
+    size, unit = next((s, u) for s, u in ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")) if seconds % s == 0)
+    return f"{seconds // size}{unit}"
 
 
 def _calendar(calendar: Calendar) -> str:

@@ -176,6 +176,10 @@ class DatasetPlan:
     schedule: Schedule | None
     sensor: Sensor | None
     alerts: tuple[Alert, ...]
+    whole: "DatasetPlan | None"
+    """The same dataset as loads of its whole state; None when its source gives changes only, or all of it anyway."""
+    refresh_every: timedelta | None
+    """How often ``whole`` is loaded unasked; None: never."""
     not_built: tuple[str, ...]
     """What the intent asks for that this version cannot run yet, one sentence each; empty: it can be run."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from medallion_assets.intent.check import Check, References
-from medallion_assets.intent.load import Cdc, CurrentHistory, Full, Incremental, Load
+from medallion_assets.intent.load import Load
 from medallion_assets.intent.model import Intent
 from medallion_assets.intent.platform import Platform
 from medallion_assets.intent.plugin import PluginSource
@@ -52,12 +52,6 @@ def _source(source: Source) -> Iterator[str]:
 def _load(load: Load) -> Iterator[str]:
     if "csv" in load.formats:
         yield "bronze as csv (`load.formats`)"
-    match load:
-        case Full() | CurrentHistory():
-            pass
-        case Incremental() | Cdc():
-            if load.full_refresh is not None:
-                yield "`load.full_refresh`"
 
 
 def _silver(silver: Silver, intent: Intent) -> Iterator[str]:

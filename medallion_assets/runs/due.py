@@ -5,13 +5,14 @@ Bronze is the only memory: what a commit names is done, whoever asked for it, an
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from medallion_assets.lake.manifest import Head
 from medallion_assets.lake.window import Partition
 from medallion_assets.plan.model import DatasetPlan
 
-__all__ = ["Arrival", "Listed", "arrivals", "missing"]
+__all__ = ["Arrival", "Listed", "arrivals", "missing", "whole_due"]
 
 Listed = tuple[str, int, str]
 """A file: name, bytes, and what changes with its content (time of change, etag)."""
@@ -63,6 +64,20 @@ def _rewritten(
         if partition != current and names:
             own = [file for file in files if file[0] in names]
             yield from _arrived(partition, own, held[partition.key])
+
+
+def whole_due(head: Head, target: Partition, every: timedelta | None, now: datetime) -> bool:
+    """Whether the whole state is to be loaded into ``target``: the last one is ``every`` old by then, or there is none.
+
+    What is loaded already is not loaded again. Of a dataset without partitions the time of loading counts.
+    """
+    fulls = [commit.load for commit in head.live if commit.load.pattern == "full"]
+    if every is None:
+        return False
+    if target.key == "all":
+        return all(now - load.finished_at >= every for load in fulls)
+    before = [load for load in fulls if load.window.start <= target.window.start]
+    return all(target.window.start - load.window.start >= every for load in before)
 
 
 def _held(plan: DatasetPlan, head: Head) -> dict[str, set[Listed]]:

@@ -188,7 +188,6 @@ def test_a_silver_on_anothers_bronze_reads_its_path_calendar_and_pattern() -> No
         ("{type: kafka, connection: c, topic: t}", "incremental", "Source type `kafka`"),
         ("{type: database, url: 'sqlite:///x.db', isolation: serializable}", "full", "`source.isolation`"),
         ("{type: file, path: x.csv}", "{pattern: full, formats: [csv]}", "Bronze as csv"),
-        ("{type: file, path: x.csv}", "{pattern: incremental, full_refresh: {every: 7d}}", "`load.full_refresh`"),
     ],
 )
 def test_what_is_not_built_is_said_by_name(line: str, load: str, said: str) -> None:
