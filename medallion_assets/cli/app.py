@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 import typer
 
 from medallion_assets.cli import decisions, silver, upkeep
+from medallion_assets.cli.lineage import lineage
 from medallion_assets.cli.options import (
     AsJson,
     Debug,
@@ -287,6 +288,7 @@ for further in (
     upkeep.repair,
     upkeep.gc,
     silver.rebuild,
+    lineage,
     decisions.approve,
     decisions.expunge,
     report,

@@ -15,6 +15,7 @@ from medallion_assets.lake.ports import Progress
 from medallion_assets.lake.results import CheckResult, Ingested, Refined
 from medallion_assets.lake.window import Partition
 from medallion_assets.orchestration.checks import Verdicts, check_specs
+from medallion_assets.orchestration.columns import column_lineage
 from medallion_assets.orchestration.events import evaluations, materialized, targets
 from medallion_assets.orchestration.failures import RETRIES, DataFailure, reported, together
 from medallion_assets.orchestration.handles import BronzeHandle, SilverHandle
@@ -185,6 +186,7 @@ class _Op:
             done = replace(done, checks=(*done.checks, *self.project.verify_silver(self.plan, silver, done)))
             url = self.project.store(silver.store).url(silver.path)
             table = self.project.table(silver)
+            bronze = {column.name for commit in self.project.head(self.plan).live for column in commit.load.schema}
         self.watcher.refined(done)
         self.context.log.info(f"{silver.entity}: {done.rows} rows, {done.changed} changed")
         if _is_partitioned(self.context):
@@ -193,10 +195,21 @@ class _Op:
         yield dg.MaterializeResult(
             asset_key=key,
             value=SilverHandle(silver.entity, silver.model, table, done.table_version),
-            metadata=refined_metadata(done, url, self.plan.columns),
+            metadata={
+                **refined_metadata(done, url, self.plan.columns),
+                "dagster/column_lineage": column_lineage(
+                    self.plan, silver, [name for name, _ in done.columns], sorted(bronze), self._below(key)
+                ),
+            },
             data_version=dg.DataVersion(done.content),
         )
         yield from _checks(self.context, key, Verdicts(keys, silver.checks, done.checks))
+
+    def _below(self, key: dg.AssetKey) -> dg.AssetKey:
+        """The bronze asset of a silver one."""
+        (spec,) = (spec for spec in self.context.assets_def.specs if spec.key == key)
+        below: dg.AssetKey = next(iter(spec.deps)).asset_key
+        return below
 
     def _load(self, config: IngestConfig) -> tuple[list[Ingested], list[dg.Failure]]:
         """Every partition of the run, in order. Bad data of one does not stop the next; a bad lake or intent does."""

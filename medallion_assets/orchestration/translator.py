@@ -14,6 +14,7 @@ from pathlib import Path
 import dagster as dg
 
 from medallion_assets.lake.ids import EntityId
+from medallion_assets.orchestration.freshness import freshness_of
 from medallion_assets.orchestration.metadata import code_reference, contract_schema
 from medallion_assets.orchestration.partitions import partitions_of
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
@@ -74,6 +75,7 @@ class MedallionTranslator:
             tags=_tags(plan),
             kinds={"silver", "deltalake"} if silver.format == "delta" else {"silver", "parquet"},
             partitions_def=partitions_of(plan.calendar),
+            freshness_policy=freshness_of(plan),
         )
 
 
@@ -95,6 +97,7 @@ def _bronze(asset: PlannedAsset) -> dg.AssetSpec:
         tags=_tags(plan),
         kinds={"bronze", "parquet", plan.source.type},
         partitions_def=partitions_of(plan.calendar),
+        freshness_policy=freshness_of(plan),
     )
 
 
