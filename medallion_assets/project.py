@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from medallion_assets.runs.around import Around
     from medallion_assets.runs.due import Arrival
     from medallion_assets.runs.expunge import Expunged
-    from medallion_assets.runs.origin import Origin
     from medallion_assets.runs.proof import Proof
 
 __all__ = ["Project", "SystemClock"]
@@ -472,17 +471,6 @@ class Project:
         from medallion_assets.bronze.reader import scan
 
         return scan(self.store(plan.bronze.store), plan.bronze.path, commits)
-
-    def origins(self, name: str, keys: Mapping[str, str]) -> "tuple[Origin, ...]":
-        """Where the rows of ``silver/<domain>/<entity>`` with these values have theirs from.
-
-        Raises ConfigError: CLI-002 no such table, CLI-014 no such column; StorageError.
-        """
-        from medallion_assets.runs.origin import origins
-
-        plan, silver = self.silver(name)
-        frame, store = self.table(silver).scan(), self.store(plan.bronze.store)
-        return origins(plan, silver, frame, head=self.head(plan), store=store, keys=keys)
 
     def write_report(self, page: str) -> str:
         """Put the quality report beside the silver tables; where it is. Raises StorageError."""

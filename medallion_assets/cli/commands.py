@@ -16,7 +16,7 @@ from medallion_assets.project import Project
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["DatasetStatus", "Shown", "SilverStatus", "rows_of", "show", "status", "write_schemas"]
+__all__ = ["DatasetStatus", "Shown", "SilverStatus", "show", "status", "write_schemas"]
 
 
 # ------------------------------------------------------------------------------------------------ status
@@ -127,14 +127,6 @@ def show(
     if table.version is None:
         raise _not_shown(name, "The table has not been built yet.", f"build it with `medallion run {plan.name}`.")
     return _first(str(silver.entity), _versions(table.scan(), plan, silver, as_of, current), limit)
-
-
-def rows_of(project: Project, name: str, part: str, limit: int) -> Shown:
-    """The first rows of a silver table that have their values since an event in bronze part ``<commit>/<part>``."""
-    from medallion_assets.runs.origin import rows_of_part
-
-    _, silver = project.silver(name)
-    return _first(str(silver.entity), rows_of_part(project.table(silver).scan(), part), limit)
 
 
 def _show_bronze(project: Project, name: str, dataset: str, key: str | None, limit: int) -> Shown:

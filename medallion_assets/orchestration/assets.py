@@ -15,11 +15,10 @@ from medallion_assets.lake.ports import Progress
 from medallion_assets.lake.results import CheckResult, Ingested, Refined
 from medallion_assets.lake.window import Partition
 from medallion_assets.orchestration.checks import Verdicts, check_specs
-from medallion_assets.orchestration.columns import column_lineage
 from medallion_assets.orchestration.events import evaluations, materialized, targets
 from medallion_assets.orchestration.failures import RETRIES, DataFailure, reported, together
 from medallion_assets.orchestration.handles import BronzeHandle, SilverHandle
-from medallion_assets.orchestration.metadata import Metadata, ingested_metadata, refined_metadata
+from medallion_assets.orchestration.metadata import Metadata, column_lineage, ingested_metadata, refined_metadata
 from medallion_assets.orchestration.partitions import EVERYTHING
 from medallion_assets.orchestration.requests import INTENT_TAG
 from medallion_assets.orchestration.resources import LakeResource
@@ -138,7 +137,7 @@ def silver_asset(plan: DatasetPlan, specs: Sequence[dg.AssetSpec], watcher: Watc
         op = _Op.of(context, plan, watcher)
         for silver, spec in pairs:
             if spec.key in context.selected_asset_keys:
-                yield from op.refine(silver, spec.key, config)
+                yield from op.refine(silver, spec, config)
 
     return refine
 
@@ -173,7 +172,8 @@ class _Op:
         keys, given = tuple(d.partition.key for d in loads), tuple(c for d in loads for c in d.checks)
         yield from _checks(self.context, key, Verdicts(keys, self.plan.checks, given))
 
-    def refine(self, silver: SilverPlan, key: dg.AssetKey, config: RefineConfig) -> Iterator[Event]:
+    def refine(self, silver: SilverPlan, spec: dg.AssetSpec, config: RefineConfig) -> Iterator[Event]:
+        key = spec.key
         keys = _partition_keys(self.context)
         with self._reported(None):
             done = self.project.refine(
@@ -186,7 +186,7 @@ class _Op:
             done = replace(done, checks=(*done.checks, *self.project.verify_silver(self.plan, silver, done)))
             url = self.project.store(silver.store).url(silver.path)
             table = self.project.table(silver)
-            bronze = {column.name for commit in self.project.head(self.plan).live for column in commit.load.schema}
+            lineage = column_lineage(self.plan, silver, spec, done, self.project.head(self.plan))
         self.watcher.refined(done)
         self.context.log.info(f"{silver.entity}: {done.rows} rows, {done.changed} changed")
         if _is_partitioned(self.context):
@@ -195,21 +195,10 @@ class _Op:
         yield dg.MaterializeResult(
             asset_key=key,
             value=SilverHandle(silver.entity, silver.model, table, done.table_version),
-            metadata={
-                **refined_metadata(done, url, self.plan.columns),
-                "dagster/column_lineage": column_lineage(
-                    self.plan, silver, [name for name, _ in done.columns], sorted(bronze), self._below(key)
-                ),
-            },
+            metadata=refined_metadata(done, url, self.plan.columns, lineage),
             data_version=dg.DataVersion(done.content),
         )
         yield from _checks(self.context, key, Verdicts(keys, silver.checks, done.checks))
-
-    def _below(self, key: dg.AssetKey) -> dg.AssetKey:
-        """The bronze asset of a silver one."""
-        (spec,) = (spec for spec in self.context.assets_def.specs if spec.key == key)
-        below: dg.AssetKey = next(iter(spec.deps)).asset_key
-        return below
 
     def _load(self, config: IngestConfig) -> tuple[list[Ingested], list[dg.Failure]]:
         """Every partition of the run, in order. Bad data of one does not stop the next; a bad lake or intent does."""

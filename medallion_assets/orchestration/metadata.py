@@ -5,11 +5,12 @@ from pathlib import Path
 
 import dagster as dg
 
-from medallion_assets.lake.manifest import Commit
+from medallion_assets.lake.manifest import Commit, Head
 from medallion_assets.lake.results import Ingested, Refined
-from medallion_assets.plan.model import ColumnPlan, DatasetPlan
+from medallion_assets.plan.model import ColumnPlan, DatasetPlan, SilverPlan
+from medallion_assets.runs.column_lineage import column_sources
 
-__all__ = ["Metadata", "code_reference", "contract_schema", "ingested_metadata", "refined_metadata"]
+__all__ = ["Metadata", "code_reference", "column_lineage", "contract_schema", "ingested_metadata", "refined_metadata"]
 
 Metadata = Mapping[str, dg.MetadataValue]
 
@@ -53,12 +54,31 @@ def ingested_metadata(done: Ingested, url: str) -> Metadata:
     return shown
 
 
-def refined_metadata(done: Refined, url: str, columns: Sequence[ColumnPlan]) -> Metadata:
+def column_lineage(
+    plan: DatasetPlan, silver: SilverPlan, spec: dg.AssetSpec, done: Refined, head: Head
+) -> dg.TableColumnLineage:
+    """Of the columns that the table has to those of the bronze asset that ``spec`` depends on."""
+    bronze = next(iter(spec.deps)).asset_key
+    schemas = [[column.name for column in commit.load.schema] for commit in head.live]
+    sources = column_sources(plan, silver, [name for name, _ in done.columns], schemas)
+    return dg.TableColumnLineage(
+        {
+            name: [dg.TableColumnDep(asset_key=bronze, column_name=source) for source in found]
+            for name, found in sources.items()
+            if found
+        }
+    )
+
+
+def refined_metadata(
+    done: Refined, url: str, columns: Sequence[ColumnPlan], lineage: dg.TableColumnLineage
+) -> Metadata:
     """Of a silver table, as it is after a refine, with the accounting over all live loads."""
     named = {column.name: column for column in columns}
     schema = dg.TableSchema(columns=[_column(name, type_, named.get(name)) for name, type_ in done.columns])
     return {
         "dagster/column_schema": dg.MetadataValue.table_schema(schema),
+        "dagster/column_lineage": dg.MetadataValue.column_lineage(lineage),
         "dagster/row_count": dg.MetadataValue.int(done.rows),
         "dagster/uri": dg.MetadataValue.text(url),
         "rows_in": dg.MetadataValue.int(done.rows_in),

@@ -21,25 +21,12 @@ from medallion_assets.errors import ConfigError, Conflict, MedallionError, Stora
 from medallion_assets.lake.manifest import Approval, Commit, Expunge, Head, Note, Part, Rewrite
 from medallion_assets.lake.ports import Clock, Engine, Store, Table
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
-from medallion_assets.runs.groups import contract_of
-from medallion_assets.runs.typed import read_typed
-from medallion_assets.silver.columns import BASE, COMMIT, IS_CURRENT, IS_DELETED, KNOWN, LOAD, OP, PART, POS, Op
-from medallion_assets.silver.conform import conform
-from medallion_assets.silver.contract import Contract, set_aside
-from medallion_assets.silver.place import addresses
+from medallion_assets.runs.matched import KEY, ROW, Keys, match
+from medallion_assets.silver.columns import COMMIT, IS_CURRENT, IS_DELETED, PART
 
-__all__ = ["Expunged", "Keys", "expunge"]
+__all__ = ["Expunged", "expunge"]
 
 _TRIES = 5
-_ROW, _KEY = "__row", "__key"
-
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """Keys as text, each a value for every one of ``names`` (final names, the keys of one silver table)."""
-
-    names: tuple[str, ...]
-    values: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +92,9 @@ class _Run:
         log = CommitLog(self.store, self.path)
         head = log.head()
         found = self._found(head)
-        counts = dict(found.group_by(_KEY).len().iter_rows())
+        counts = dict(found.group_by(KEY).len().iter_rows())
         rows = tuple(counts.get(i, 0) for i in range(len(self.keys.values)))
-        drop = {key: frame[_ROW] for key, frame in found.partition_by(COMMIT, PART, as_dict=True).items()}
+        drop = {key: frame[ROW] for key, frame in found.partition_by(COMMIT, PART, as_dict=True).items()}
         held = [p for c in head.live for p in c.load.parts if (c.n, p.ordinal) in drop]
         refused = sum(commit.load.refused for commit in head.live)
         done = Expunged(rows, len({n for n, _ in drop}), len(held), sum(p.bytes for p in held), refused, None)
@@ -129,24 +116,11 @@ class _Run:
                     self.store.delete(info.path)
 
     def _found(self, head: Head) -> pl.DataFrame:
-        """COMMIT, PART, ``__row`` (in its part) and ``__key`` (place in the keys) of every row with one of the keys."""
-        names = self.keys.names
-        bare = replace(
-            self.silver, model="scd_type_1", keys=names, attributes=names, exclude=(), order_by=(), track=(),
-            track_except=(), ignore_nulls=False, partition_by=(),
-        )  # fmt: skip
-        lenient = replace(self.plan, schema_mode="lenient")
-        typed = read_typed(
-            lenient, bare, head, store=self.store, engine=self.engine, needed=(), interval=None, verified=None
-        )
-        contract = replace(contract_of(lenient, bare, None), codes=None, marked=None)
-        wanted = self._typed(contract, {name: typed.rows.schema[name] for name in names})
+        """As ``Matched.rows``."""
+        matched = match(self.plan, self.silver, self.keys, head, store=self.store, engine=self.engine)
         if self.tables is not None:
-            self._require_deleted(wanted, head, self.tables)
-        own = typed.rows.lazy().filter(KNOWN, pl.col(OP) != Op.TRUNCATE).select(*names, POS)
-        matched = own.join(wanted.lazy(), on=list(names)).sort(POS).collect()
-        placed = addresses(matched, POS, typed.places)
-        return placed.select(COMMIT, PART, (pl.col(POS) - pl.col(BASE)).alias(_ROW), _KEY)
+            self._require_deleted(matched.wanted, head, self.tables)
+        return matched.rows
 
     def _require_deleted(self, wanted: pl.DataFrame, head: Head, tables: Sequence[tuple[SilverPlan, Table]]) -> None:
         judges = [(s, t) for s, t in tables if s.keys == self.keys.names and s.model in ("scd_type_1", "scd_type_2")]
@@ -160,7 +134,7 @@ class _Run:
                 )  # fmt: skip
             live = table.scan().filter(*_live(silver)).join(wanted.lazy(), on=list(self.keys.names)).collect()
             if live.height:
-                self._refuse_live(f"{live.height} of the keys are live in {silver.entity}.", live[_KEY][0])
+                self._refuse_live(f"{live.height} of the keys are live in {silver.entity}.", live[KEY][0])
         if not judges:
             self._refuse_live("No scd_type_1 or scd_type_2 table with these keys says that they were deleted.", 0)
 
@@ -169,26 +143,6 @@ class _Run:
             "CLI-015", what, where=f"{self.plan.name}  --keys, number {first + 1}",
             fix="delete the key at its source and load that; or take it out of history and tables alike with --live.",
         )  # fmt: skip
-
-    def _typed(self, contract: Contract, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
-        """The keys as values of their columns, read as the cells of a row are, with their place."""
-        names = self.keys.names
-        bronze = [next(iter(contract.of(name).source_names), name) for name in names]
-        text = pl.DataFrame(list(self.keys.values), schema=[set_aside(b) for b in bronze], orient="row")
-        placed = text.cast(pl.String).with_columns(
-            pl.int_range(pl.len(), dtype=pl.Int64).alias(POS), pl.lit(0, pl.Int64).alias(LOAD)
-        )
-        schema = dict.fromkeys(bronze, pl.String())
-        read = conform(placed.lazy(), schema, "incremental", contract, types).collect()
-        odd = read.filter(~pl.col(KNOWN))
-        if odd.height:
-            said = ", ".join(f"{n}={v}" for n, v in zip(names, self.keys.values[odd[POS][0]], strict=True))
-            kinds = ", ".join(f"{name} is {dtype}" for name, dtype in types.items())
-            raise ConfigError(
-                "CLI-014", f"{said} is no key of this dataset, where {kinds}.", where=self.plan.name,
-                fix="write the key as the source does.",
-            )  # fmt: skip
-        return read.select(*names, pl.col(POS).alias(_KEY)).unique(list(names), keep="first")
 
     def _rewritten(self, commit: Commit, drop: Mapping[tuple[object, ...], pl.Series]) -> Rewrite:
         kept: list[Part] = []

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 
 from medallion_assets.errors import ConfigError
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
-from medallion_assets.runs.expunge import Keys
+from medallion_assets.runs.matched import Keys
 
-__all__ = ["named_keys"]
+__all__ = ["named_keys", "named_row"]
 
 
 def named_keys(plan: DatasetPlan, texts: Sequence[str]) -> tuple[SilverPlan, Keys]:
@@ -26,6 +26,25 @@ def named_keys(plan: DatasetPlan, texts: Sequence[str]) -> tuple[SilverPlan, Key
             return silver, Keys(silver.keys, values)
     shapes = " or ".join(dict.fromkeys(",".join(f"{name}=…" for name in silver.keys) for silver in keyed))
     raise _refused(plan, f"Not all of the keys are written as {shapes}.", "give a value for every key column, once.")
+
+
+def named_row(silver: SilverPlan, texts: Sequence[str]) -> Mapping[str, str]:
+    """Columns and values of one row, said at once or one by one (``region=eu``, ``id=7``); a bare value is the key.
+
+    Raises ConfigError CLI-014 for what is neither.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        said = _members(text)
+        if isinstance(said, str):
+            if len(silver.keys) != 1:
+                raise ConfigError(
+                    "CLI-014", f"'{text}' says no column.", where=f"{silver.entity}  --row",
+                    fix=f"write it as {','.join(f'{name}=…' for name in silver.keys or ('column',))}.",
+                )  # fmt: skip
+            said = {silver.keys[0]: said}
+        found |= said
+    return found
 
 
 def _members(text: str) -> Mapping[str, str] | str:

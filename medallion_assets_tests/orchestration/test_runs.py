@@ -45,6 +45,9 @@ def test_one_partition(project: ScriptedProject, instance: dg.DagsterInstance) -
     assert tags_of(instance, BRONZE)["dagster/data_version"] == content
     silver = materializations(instance, SILVER)[DAYS[0]]
     assert (silver["dagster/row_count"], silver["dagster/partition_row_count"], silver["changed"]) == (2, 2, 2)
+    lineage = silver["dagster/column_lineage"]
+    bronze_key = dg.AssetKey.from_user_string(BRONZE)
+    assert lineage == dg.TableColumnLineage({"order_id": [dg.TableColumnDep(bronze_key, "order_id")]})
     schema = silver["dagster/column_schema"]
     assert isinstance(schema, dg.TableSchema)
     assert [(c.name, c.type, c.description) for c in schema.columns] == [

@@ -15,7 +15,8 @@ from medallion_assets.bronze.garbage import Keep, sweep
 from medallion_assets.engines.polars import PolarsEngine
 from medallion_assets.errors import ConfigError, Conflict, StorageError, StoreUnavailable
 from medallion_assets.lake.ports import Store
-from medallion_assets.runs.expunge import Expunged, Keys, expunge
+from medallion_assets.runs.expunge import Expunged, expunge
+from medallion_assets.runs.matched import Keys
 from medallion_assets.runs.named_keys import named_keys
 from medallion_assets_tests.bronze.faults import FaultStore, disk_full, unavailable
 from medallion_assets_tests.silver.lake import Lake, plan_of
