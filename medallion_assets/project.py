@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from medallion_assets.runs.due import Arrival
     from medallion_assets.runs.expunge import Expunged
     from medallion_assets.runs.proof import Proof
+    from medallion_assets.runs.told import Told
 
 __all__ = ["Project", "SystemClock"]
 
@@ -325,18 +326,21 @@ class Project:
         self.refuse_unbuilt(plan)
         from medallion_assets.runs.ingest import ingest
 
-        with self._scrubbed():
-            return ingest(
+        run_id = run_id or _new_id()
+        with self._scrubbed(), self._told.ingest(plan, partition, run_id) as told:
+            done = ingest(
                 plan,
                 partition,
                 source=self.source(plan),
                 store=self.store(plan.bronze.store),
                 clock=self.clock,
-                run_id=run_id or _new_id(),
+                run_id=run_id,
                 force=force,
                 restate=restate,
                 progress=progress,
             )
+            told(done)
+            return done
 
     @staticmethod
     def whole(plan: DatasetPlan) -> DatasetPlan:
@@ -399,18 +403,26 @@ class Project:
         from medallion_assets.runs.refine import refine
 
         store, engine, beside = self.store(plan.bronze.store), PolarsEngine(), self.store(silver.store)
-        with self._scrubbed():
+        run_id = run_id or _new_id()
+        with self._scrubbed(), self._told.refine(plan, silver, run_id) as told:
             table = self.table(silver)
             done = refine(plan, silver, store=store, table=table, engine=engine, quarantine_store=beside,
                           progress=progress, afresh=afresh)  # fmt: skip
             # A load that is absorbed is the measure for the next: that one may be held only now.
             while held := [load.n for load in done.held if load.partition in allow_deletes]:
-                if not approve(plan, held, store=store, clock=self.clock, run_id=run_id or _new_id()):
+                if not approve(plan, held, store=store, clock=self.clock, run_id=run_id):
                     break
                 before, done = done, refine(plan, silver, store=store, table=table, engine=engine,
                                             quarantine_store=beside, progress=progress)  # fmt: skip
                 done = replace(done, changed=before.changed + done.changed, written=before.written or done.written)
+            told(done)
             return done
+
+    @cached_property
+    def _told(self) -> "Told":
+        from medallion_assets.runs.told import Told
+
+        return Told(self.platform.observability.lineage, self.root, self)
 
     def prove(self, plan: DatasetPlan, silver: SilverPlan) -> "Proof":
         """Whether a table is its rebuild; writes nothing. Raises ConfigError PLN-008, StorageError, CheckError."""

@@ -21,6 +21,7 @@ __all__ = [
     "Email",
     "Engines",
     "KafkaConnection",
+    "Lineage",
     "Local",
     "Logs",
     "Observability",
@@ -204,12 +205,28 @@ class Logs(Spec):
     format: Literal["human", "json"] = "human"
 
 
+class Lineage(Spec):
+    """Where OpenLineage events go: over HTTP, into a file, both, or (neither is given) nowhere."""
+
+    url: Text | None = None
+    """Of a receiver, without the path."""
+    endpoint: Text = "api/v1/lineage"
+    token: Text | None = None
+    """Sent as a bearer token."""
+    headers: Map[Text] = Field(default_factory=dict)
+    timeout: Duration = timedelta(seconds=5)
+    file: Text | None = None
+    """One event a line is added to it; a relative path is below the project."""
+    namespace: Text = "medallion"
+    """Of the jobs."""
+
+
 class Observability(Spec):
     """Where metrics, traces and lineage go."""
 
     metrics: Json = None
     traces: JsonMap = Field(default_factory=dict)
-    lineage: JsonMap = Field(default_factory=dict)
+    lineage: Lineage = Lineage.model_construct()
     logs: Logs = Logs.model_construct()
 
 
