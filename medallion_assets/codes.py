@@ -149,6 +149,11 @@ CODES: dict[str, str] = {
     "SRC-124": "Column of several kinds",
     "SRC-125": "Driver that is not installed",
     "SRC-126": "URL that names no database",
+    "SRC-130": "Kafka that cannot be read",
+    "SRC-131": "Messages that are gone",
+    "SRC-132": "Kafka that is silent",
+    "SRC-133": "Schema registry without an answer",
+    "SRC-134": "Kafka that is not named",
     # stores
     "STO-001": "Not the path of an object",
     "STO-002": "A link or an odd file is in the way",

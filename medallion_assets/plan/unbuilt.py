@@ -6,9 +6,8 @@ from medallion_assets.intent.check import Check, References
 from medallion_assets.intent.load import Load
 from medallion_assets.intent.model import Intent
 from medallion_assets.intent.platform import Platform
-from medallion_assets.intent.plugin import PluginSource
 from medallion_assets.intent.silver import Silver
-from medallion_assets.intent.source import Api, Bronze, Database, File, Kafka, Python, Source
+from medallion_assets.intent.source import Api, Database, File, Kafka, Source
 
 __all__ = ["inactive", "unbuilt"]
 
@@ -42,11 +41,8 @@ def _source(source: Source) -> Iterator[str]:
     if isinstance(source, Api):
         if source.parents is not None and source.parents.dataset is not None:
             yield "`source.parents.dataset`"
-    elif isinstance(source, Database):
-        if source.isolation is not None:
-            yield "`source.isolation`"
-    elif not isinstance(source, Bronze | File | PluginSource | Python):
-        yield f"source type `{source.type}`"
+    elif isinstance(source, Database) and source.isolation is not None:
+        yield "`source.isolation`"
 
 
 def _load(load: Load) -> Iterator[str]:

@@ -1,1 +1,1 @@
-"""Where rows come from: the Source port over files (and, later, APIs, databases, Kafka, Python)."""
+"""Where rows come from: the Source port over files, APIs, databases, Kafka, Python functions and plug-ins."""

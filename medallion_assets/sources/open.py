@@ -7,10 +7,18 @@ from pathlib import Path
 
 from medallion_assets.errors import ConfigError
 from medallion_assets.intent.api import Api
-from medallion_assets.intent.platform import S3, ApiConnection, Azure, Connection, DatabaseConnection, Local
+from medallion_assets.intent.platform import (
+    S3,
+    ApiConnection,
+    Azure,
+    Connection,
+    DatabaseConnection,
+    KafkaConnection,
+    Local,
+)
 from medallion_assets.intent.platform import Store as StoreSpec
 from medallion_assets.intent.plugin import PluginSource, SourceContext
-from medallion_assets.intent.source import Database, File, Python
+from medallion_assets.intent.source import Database, File, Kafka, Python
 from medallion_assets.lake.ports import Source
 from medallion_assets.plan.model import DatasetPlan
 from medallion_assets.sources.files.local import LocalFiles
@@ -49,6 +57,8 @@ def open_source(plan: DatasetPlan, around: Surroundings) -> Source:
             return _api(plan, spec, around)
         case Database():
             return _database(plan, spec, around)
+        case Kafka():
+            return _kafka(plan, spec, around)
         case Python():
             from medallion_assets.sources.python import PythonSource
 
@@ -130,6 +140,22 @@ def _database(plan: DatasetPlan, spec: Database, around: Surroundings) -> Source
         around.resolve,
         f"{plan.file}:{plan.line}  {plan.name}",
     )
+
+
+def _kafka(plan: DatasetPlan, spec: Kafka, around: Surroundings) -> Source:
+    from medallion_assets.sources.kafka.source import KafkaSource
+
+    connection = None if spec.connection is None else around.connections.get(spec.connection)
+    if spec.connection is not None and not isinstance(connection, KafkaConnection):
+        raise ConfigError(
+            "PLT-050",
+            f"`{spec.connection}` is not a kafka connection of platform.yaml.",
+            where=f"{plan.file}:{plan.line}",
+            fix="Name a connection of `type: kafka`, or give brokers.",
+        )
+    known = connection if isinstance(connection, KafkaConnection) else None
+    where = f"{plan.file}:{plan.line}  {plan.name}"
+    return KafkaSource(spec, known, f"medallion.{plan.name}", around.resolve, where)
 
 
 def _unbuilt(plan: DatasetPlan, what: str, fix: str) -> ConfigError:

@@ -69,7 +69,7 @@ class Rows:
         rows: list[dict[str, str | None]] = []
         refused: list[Refused] = []
         for element in elements:
-            row = self._row(element.raw)
+            row = self.cells(element.raw)
             if isinstance(row, str):
                 raw = element.raw.decode("utf-8", "backslashreplace")
                 refused.append(Refused("json", row, self._name, element.line, raw))
@@ -77,7 +77,7 @@ class Rows:
                 rows.append(row)
         return Batch(self._columns.frame(rows), tuple(refused))
 
-    def _row(self, raw: bytes) -> dict[str, str | None] | str:
+    def cells(self, raw: bytes) -> dict[str, str | None] | str:
         """Cells by column, or why there are none."""
         try:
             members = _decode_members(raw)

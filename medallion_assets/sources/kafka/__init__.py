@@ -1,0 +1,1 @@
+"""A topic as a source: bounded reads whose offsets are the cursor."""

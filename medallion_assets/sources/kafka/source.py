@@ -1,0 +1,198 @@
+"""A topic, read from where the last load ended to where it ends now, partition by partition.
+
+The offsets are the cursor and live in the commit, so a message is in bronze exactly once: a run that dies has committed
+nothing, and the next one reads the same messages again. Order: by partition, then by offset. Transactions that were
+aborted or are open are not read. ``auto.offset.reset`` is ``error``: messages that are gone are an error, never a jump.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from time import monotonic
+from typing import Any
+
+from medallion_assets.errors import ExtractionError
+from medallion_assets.intent.platform import KafkaConnection
+from medallion_assets.intent.source import Kafka
+from medallion_assets.lake.manifest import CursorValue, SourceFacts
+from medallion_assets.lake.ports import Batch, Refused, Request
+from medallion_assets.sources.files.json_rows import Columns, Rows
+from medallion_assets.sources.kafka.client import consumer_settings, registry
+from medallion_assets.sources.kafka.offsets import Span, as_cursor, from_cursor, shares
+from medallion_assets.sources.kafka.values import Message, Schemas, Values
+
+__all__ = ["KafkaSource"]
+
+_BATCH = 10_000
+_AT_ONCE = 500
+_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaSource:
+    """A topic of some brokers. Nothing is contacted before ``read``."""
+
+    spec: Kafka
+    connection: KafkaConnection | None
+    group: str
+    resolve: Callable[[str], str]
+    where: str
+    """File, line and dataset of the intent."""
+
+    def read(self, request: Request) -> "KafkaReading":
+        return KafkaReading(self, request.cursor)
+
+    @property
+    def timeout_s(self) -> float:
+        given = None if self.connection is None else self.connection.timeout
+        return _TIMEOUT_S if given is None else given.total_seconds()
+
+
+@dataclass
+class KafkaReading:
+    """One read. ``facts``: messages and tombstones; ``cursor``: the next offset of every partition."""
+
+    source: KafkaSource
+    before: CursorValue | None
+    offsets: dict[int, int] = field(default_factory=dict)
+    messages: int = 0
+    tombstones: int = 0
+    trouble: list[str] = field(default_factory=list)
+    """What the client said of its connections, the last at the end."""
+    _consumer: Any = None
+
+    def __enter__(self) -> "KafkaReading":  # noqa: PYI034 - Self is not in Python 3.10
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._consumer is not None:
+            self._consumer.close()
+
+    def __iter__(self) -> Iterator[Batch]:
+        from confluent_kafka import Consumer, KafkaException
+
+        source, spec = self.source, self.source.spec
+        settings = consumer_settings(spec, source.connection, source.group, source.resolve, source.where)
+        try:
+            self._consumer = Consumer({**settings, "error_cb": lambda error: self.trouble.append(str(error))})
+            spans = shares(self._spans(), spec.max_messages)
+            columns, values = Columns(source.where), self._values()
+            for span in spans:
+                messages = self._messages(span)
+                while told := [values.row(message) for message in islice(messages, _BATCH)]:
+                    rows = [row for row in told if not isinstance(row, Refused)]
+                    yield Batch(columns.frame(rows), tuple(row for row in told if isinstance(row, Refused)))
+        except KafkaException as error:
+            raise self._failed(error) from None
+
+    @property
+    def facts(self) -> SourceFacts:
+        numbers = {"messages": self.messages, "tombstones": self.tombstones}
+        return SourceFacts((), {"topic": self.source.spec.topic, **{k: str(v) for k, v in numbers.items() if v}})
+
+    @property
+    def cursor(self) -> CursorValue | None:
+        return as_cursor(self.offsets)
+
+    def _values(self) -> Values:
+        source, spec = self.source, self.source.spec
+        schemas = None
+        if spec.value.format == "avro":
+            schemas = Schemas(registry(source.connection, source.resolve, source.where))
+        return Values(spec.topic, spec.value.format, schemas, Rows(spec.topic, source.where, "json"))
+
+    def _spans(self) -> list[Span]:
+        """From where the last load ended to the end of each partition. Raises ExtractionError SRC-130, SRC-131."""
+        from confluent_kafka import TopicPartition
+
+        spec, known = self.source.spec, None if self.before is None else from_cursor(self.before)
+        found = self._consumer.list_topics(spec.topic, timeout=self.source.timeout_s).topics.get(spec.topic)
+        if found is None or found.error is not None or not found.partitions:
+            why = "it has no partitions" if found is None or found.error is None else str(found.error)
+            raise self._error(
+                "SRC-130", f"Topic {spec.topic} cannot be read: {why}.", "correct `topic`, or who may read it."
+            )
+        spans = []
+        for partition in sorted(found.partitions):
+            low, high = self._consumer.get_watermark_offsets(
+                TopicPartition(spec.topic, partition), timeout=self.source.timeout_s
+            )
+            first = high if spec.start_at == "latest" else low
+            # One that came into being since the last load is read from its beginning.
+            start = first if known is None else known.get(partition, low)
+            if not low <= start <= high:
+                raise self._gone(partition, start, low, high)
+            self.offsets[partition] = start
+            spans.append(Span(partition, start, high))
+        return spans
+
+    def _messages(self, span: Span) -> Iterator[Message]:
+        """Those of one partition up to the span's end, or to where committed transactions end."""
+        from confluent_kafka import KafkaError, TopicPartition
+
+        topic, heard = self.source.spec.topic, monotonic()
+        if span.start >= span.end:
+            return
+        self._consumer.assign([TopicPartition(topic, span.partition, span.start)])
+        while self.offsets[span.partition] < span.end:
+            got = self._consumer.consume(_AT_ONCE, timeout=1.0)
+            heard = monotonic() if got else heard
+            if monotonic() - heard > self.source.timeout_s:
+                raise self._silent(span)
+            for message in got:
+                error = message.error()
+                if error is not None and error.code() == KafkaError._PARTITION_EOF:
+                    self.offsets[span.partition] = max(self.offsets[span.partition], message.offset())
+                    return
+                if error is not None:
+                    raise self._refused(error, span)
+                if message.offset() >= span.end:
+                    self.offsets[span.partition] = span.end
+                    return
+                self.offsets[span.partition] = message.offset() + 1
+                self.messages += 1
+                self.tombstones += message.value() is None
+                yield message
+
+    # ------------------------------------------------------------------------------------------------ errors
+
+    def _refused(self, error: Any, span: Span) -> ExtractionError:
+        from confluent_kafka import KafkaError
+
+        if error.code() in (KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET):
+            return self._gone(span.partition, self.offsets[span.partition], None, None)
+        return self._error(
+            "SRC-130", f"The broker refused: {error.str()}.", "see the brokers and who may read the topic."
+        )
+
+    def _gone(self, partition: int, start: int, low: int | None, high: int | None) -> ExtractionError:
+        there = "" if low is None else f"; there are {low} to {high}"
+        return self._error(
+            "SRC-131", f"Partition {partition} was read up to offset {start}, which is not there any more{there}.",
+            "raise the topic's retention or load more often; what is lost must be loaded another way, and a dataset "
+            "of another name goes on from `start_at`.",
+        )  # fmt: skip
+
+    def _silent(self, span: Span) -> ExtractionError:
+        last = f" The client said: {self.trouble[-1]}." if self.trouble else ""
+        at = f"partition {span.partition} at offset {self.offsets[span.partition]}"
+        return self._error(
+            "SRC-132",
+            f"Nothing came for {self.source.timeout_s:.0f} s of {at}.{last}",
+            "run again.",
+        )
+
+    def _failed(self, error: Any) -> ExtractionError:
+        said = ""
+        with suppress(AttributeError, IndexError):
+            said = str(error.args[0].str())
+        last = f" The client said: {self.trouble[-1]}." if self.trouble else ""
+        return self._error(
+            "SRC-130",
+            f"Kafka cannot be reached or refused: {said or error}.{last}",
+            "see `brokers` and `security`.",
+        )
+
+    def _error(self, code: str, what: str, fix: str) -> ExtractionError:
+        return ExtractionError(code, what, where=self.source.where, fix=fix)
