@@ -82,6 +82,7 @@ CODES: dict[str, str] = {
     "PLN-007": "Source read now, another partition asked",
     "PLN-008": "Cannot be run by this version",
     "PLN-009": "No whole state",
+    "PLN-010": "Tenants that would read the same",
     "PLN-020": "Not a reference",
     "PLN-021": "No value for a reference",
     "PLN-022": "Variable refused by the policy",

@@ -22,7 +22,7 @@ from medallion_assets.intent.source import File
 from medallion_assets.lake.ports import Clock, Progress, Source, Store, Table
 from medallion_assets.lake.window import Partition
 from medallion_assets.plan.calendar import partition_at, partition_of, partitions_between
-from medallion_assets.plan.catalog import plan_named, runnable, silver_named
+from medallion_assets.plan.catalog import plan_named, plans_named, runnable, silver_named
 from medallion_assets.plan.compile import compile_plans
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 from medallion_assets.secrets.resolve import Resolver, read_env_file
@@ -118,9 +118,13 @@ class Project:
         """As ``plan.catalog.silver_named``."""
         return silver_named(self.plans, name)
 
-    def select(self, names: Sequence[str]) -> tuple[DatasetPlan, ...]:
+    def named_plans(self, names: Sequence[str]) -> tuple[DatasetPlan, ...]:
+        """As ``plan.catalog.plans_named``, for each of the names in turn."""
+        return tuple(plan for name in names for plan in plans_named(self.plans, name))
+
+    def select(self, names: Sequence[str], tenant: str | None = None) -> tuple[DatasetPlan, ...]:
         """As ``plan.catalog.runnable``."""
-        return runnable(self.plans, names)
+        return runnable(self.plans, names, tenant)
 
     # -------------------------------------------------------------------------------------------- partitions
 
@@ -380,7 +384,7 @@ class Project:
         """The verdict of each check of the plan on one partition. ``head`` spares reading the log again."""
         from medallion_assets.runs.verify import verify_bronze
 
-        return verify_bronze(plan, partition, store=self.store(plan.bronze.store), head=head, around=self._around())
+        return verify_bronze(plan, partition, store=self.store(plan.bronze.store), head=head, around=self._around(plan))
 
     def refine(
         self,
@@ -441,7 +445,7 @@ class Project:
 
         if plan.has_bronze:
             yield (
-                f"bronze/{plan.dataset.system}/{plan.dataset.table}",
+                plan.dataset.label,
                 bronze_quarantine(self.head(plan), self.store(plan.bronze.store), plan.bronze.path),
             )
         for silver in plan.silvers:
@@ -457,18 +461,18 @@ class Project:
             refined,
             store=self.store(plan.bronze.store),
             table=self.table(silver),
-            around=self._around(),
+            around=self._around(plan),
         )
         given = {check.name for check in refined.checks}
         return tuple(check for check in verdicts if check.name not in given)
 
-    def _around(self) -> "Around":
+    def _around(self, plan: DatasetPlan) -> "Around":
         from medallion_assets.runs.around import Around, personal
 
         return Around(
             self.clock.now(),
-            lambda name: self.table(self.silver(name)[1]),
-            lambda name: personal(*self.silver(name)),
+            lambda name: self.table(silver_named(self.plans, name, plan.dataset.tenant)[1]),
+            lambda name: personal(*silver_named(self.plans, name, plan.dataset.tenant)),
             self.root,
         )
 

@@ -101,7 +101,7 @@ def plan(
     """Show what will happen: datasets, paths, partitions, models, columns, checks, dependencies."""
     options = options_of(context, project, env, as_json, debug)
     loaded = options.load()
-    plans = [loaded.plan(name) for name in intents] if intents else list(loaded.plans)
+    plans = list(loaded.named_plans(intents)) if intents else list(loaded.plans)
     from medallion_assets.cli.texts import plan_text, plans_text
     from medallion_assets.plan.explain import plan_json
 
@@ -134,6 +134,9 @@ def run(
     allow_deletes: Annotated[
         bool, typer.Option("--allow-deletes", help="Absorb loads that the guard holds for their deletes; recorded.")
     ] = False,
+    tenant: Annotated[
+        str | None, typer.Option("--tenant", metavar="T", help="Only the datasets of this tenant.")
+    ] = None,
     dagster: Annotated[
         bool | None,
         typer.Option("--dagster/--plain", help="Record Dagster runs (default: when DAGSTER_HOME is set), or do not."),
@@ -155,7 +158,7 @@ def run(
 
     dates = dates_of(date, first, last, restate=restate, missing=missing, whole=pattern == "full")
     loaded = options.load()
-    work, failures = plan_work(loaded, intents or [], dates)
+    work, failures = plan_work(loaded, intents or [], dates, tenant)
     recorded = bool(os.environ.get("DAGSTER_HOME")) if dagster is None else dagster
     with Reporter(loaded.scrub, options.debug) as reporter:
         if dates.key is None and dates.first is None:

@@ -58,6 +58,12 @@ class _Asked:
         self.head = project.head(plan)
         self.store, self.lake = project.store(plan.bronze.store), project.table(silver)
 
+    @property
+    def _bronze(self) -> str:
+        """The bronze asset, which may be another dataset's."""
+        feed = next(iter(self.plan.upstream), None) if not self.plan.has_bronze else None
+        return self.plan.dataset.label if feed is None else f"bronze/{feed.replace('.', '/')}"
+
     def row(self, texts: Sequence[str]) -> "dict[str, Json]":
         """The rows that read so; of a key also every row of bronze that has it."""
         from medallion_assets.engines.polars import PolarsEngine
@@ -96,7 +102,7 @@ class _Asked:
         sources = column_sources(self.plan, self.silver, columns, schemas)
         return {
             "table": str(self.silver.entity),
-            "bronze": f"bronze/{self.plan.bronze.path.rpartition('system=')[2].replace('/table=', '/')}",
+            "bronze": self._bronze,
             "columns": {name: list(found) for name, found in sources.items()},
             "parts": [{**_origin_json(origin), "table_rows": rows} for origin, rows in parts],
         }

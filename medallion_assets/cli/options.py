@@ -23,7 +23,10 @@ Root = Annotated[Path | None, typer.Option("--project", "-C", metavar="DIR", hel
 Env = Annotated[str | None, typer.Option("--env", metavar="NAME", help="Overlay platform.NAME.yaml ($MEDALLION_ENV).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback for an error.")]
-Names = Annotated[list[str] | None, typer.Argument(metavar="[INTENT]...", help="system.table; default: all.")]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[INTENT]...", help="system.table, of one tenant system.table@tenant; default: all."),
+]
 
 
 @dataclass(frozen=True, slots=True)

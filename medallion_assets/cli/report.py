@@ -51,7 +51,7 @@ def _verdicts(found: "DatasetStatus") -> "Iterator[Verdict]":
 
     plan = found.plan
     for check in found.checks:
-        yield Verdict(plan.name, f"bronze/{plan.dataset.system}/{plan.dataset.table}", check.partition or WHOLE, check)
+        yield Verdict(plan.name, plan.dataset.label, check.partition or WHOLE, check)
     for silver in found.silvers:
         for check in silver.checks:
             yield Verdict(plan.name, silver.name, check.partition or WHOLE, check)

@@ -7,7 +7,6 @@ from datetime import date
 from typing import Literal, Protocol
 
 from medallion_assets.errors import CheckError, ConfigError, ExtractionError, MedallionError
-from medallion_assets.intent.source import Bronze
 from medallion_assets.lake.manifest import Head
 from medallion_assets.lake.ports import Progress
 from medallion_assets.lake.results import CheckResult, Ingested, Refined
@@ -151,12 +150,15 @@ class Watch(Protocol):
     def failed(self, failure: Failure) -> None: ...
 
 
-def plan_work(project: Project, names: Sequence[str], dates: Dates) -> tuple[tuple[Work, ...], tuple[Failure, ...]]:
-    """What to load of each dataset. A dataset that cannot be loaded for these dates is a failure, not the end.
+def plan_work(
+    project: Project, names: Sequence[str], dates: Dates, tenant: str | None = None
+) -> tuple[tuple[Work, ...], tuple[Failure, ...]]:
+    """What to load of each dataset (of ``tenant`` alone, when one is given). A dataset that cannot be loaded for these
+    dates is a failure, not the end.
 
     Raises ConfigError CLI-002, CLI-003 for a name.
     """
-    tried = [_try_work(project, plan, dates) for plan in project.select(names)]
+    tried = [_try_work(project, plan, dates) for plan in project.select(names, tenant)]
     work = tuple(one for one in tried if isinstance(one, Work))
     return work, tuple(one for one in tried if isinstance(one, Failure))
 
@@ -247,10 +249,8 @@ class _Recorder:
 
     def _dataset(self, work: Work) -> None:
         """Bronze in order of time, then each silver table, which absorbs all of it at once."""
-        if isinstance(work.plan.source, Bronze):
-            usable = work.plan.source.dataset not in self.stopped
-        else:
-            usable = self._bronze(work)
+        plan = work.plan
+        usable = self._bronze(work) if plan.has_bronze else not self.stopped.intersection(plan.upstream)
         if not usable:
             self.stopped.add(work.plan.name)
             return

@@ -55,7 +55,7 @@ def rebuild(
 
 def proofs_of(loaded: "Project", names: Sequence[str] | None) -> "dict[str, Proof]":
     """Each table of these datasets against its rebuild."""
-    plans = [loaded.plan(name) for name in names] if names else [p for p in loaded.plans if not p.not_built]
+    plans = list(loaded.named_plans(names)) if names else [p for p in loaded.plans if not p.not_built]
     return {str(silver.entity): loaded.prove(plan, silver) for plan in plans for silver in plan.silvers}
 
 
@@ -196,7 +196,7 @@ def _held(loaded: "Project", names: Sequence[str] | None, *, reveal: bool = True
     import polars as pl
 
     frames = []
-    for plan in [loaded.plan(name) for name in names] if names else loaded.plans:
+    for plan in loaded.named_plans(names) if names else loaded.plans:
         personal = any(column.pii for column in plan.columns)
         for place, rows in loaded.quarantined(plan):
             shown = rows if reveal or not personal else rows.with_columns(value=pl.lit("***"))

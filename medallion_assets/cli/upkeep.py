@@ -120,7 +120,7 @@ def _audited(loaded: "Project", plan: "DatasetPlan", progress: "Progress") -> "A
 
 def _with_bronze(loaded: "Project", names: Sequence[str] | None) -> "list[DatasetPlan]":
     """The datasets that have a bronze of their own, once each."""
-    chosen = [loaded.plan(name) for name in names] if names else [p for p in loaded.plans if p.has_bronze]
+    chosen = list(loaded.named_plans(names)) if names else [p for p in loaded.plans if p.has_bronze]
     return list({(plan.bronze.store, plan.bronze.path): plan for plan in reversed(chosen)}.values())[::-1]
 
 

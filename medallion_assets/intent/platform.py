@@ -34,6 +34,7 @@ __all__ = [
     "Slack",
     "Store",
     "Teams",
+    "Tenant",
     "Webhook",
 ]
 
@@ -230,6 +231,20 @@ class Observability(Spec):
     logs: Logs = Logs.model_construct()
 
 
+class Tenant(Spec):
+    """What names in intents mean for one tenant. What is not listed means the same for all."""
+
+    enabled: Flag = True
+    """False: not rolled out yet, its datasets are not loaded."""
+    stores: Map[Name] = Field(default_factory=dict)
+    """Store that an intent or this file names → the one that it is for this tenant."""
+    connections: Map[Name] = Field(default_factory=dict)
+
+    def store(self, name: str) -> str:
+        """The store called ``name``, for this tenant."""
+        return self.stores.get(name, name)
+
+
 def _lake() -> dict[str, Store]:
     return {"lake": Local.model_construct(type="local", root="./lake", boundary="onprem")}
 
@@ -244,6 +259,7 @@ class Platform(Spec):
     silver: Place = Place.model_construct(prefix="silver")
     connections: Map[Connection] = Field(default_factory=dict)
     channels: Map[Channel] = Field(default_factory=dict)
+    tenants: Map[Tenant] = Field(default_factory=dict)
     defaults: JsonMap = Field(default_factory=dict)
     """Any key of an intent; an intent's own value comes first."""
     engines: Engines = Engines.model_construct()

@@ -233,8 +233,21 @@ def _platform_findings(platform: Platform, tree: Branch) -> Iterator[Finding]:
             )
         for missing in (store for store in stores if store not in platform.stores):
             yield Finding("INT-050", path, f"The store `{missing}` is not among `stores`.", f"Use one of {known}.")
+    yield from _tenant_findings(platform)
     if platform.policy.storage_scope == "onprem":
         yield from _boundary_findings(platform)
+
+
+def _tenant_findings(platform: Platform) -> Iterator[Finding]:
+    for tenant, names in platform.tenants.items():
+        for kind, given, known in (
+            ("stores", names.stores, platform.stores), ("connections", names.connections, platform.connections)
+        ):  # fmt: skip
+            for name in (name for pair in given.items() for name in pair if name not in known):
+                yield Finding(
+                    "INT-050", ("tenants", tenant, kind), f"`{name}` is not among `{kind}`.",
+                    f"Use one of {', '.join(known) or 'none'}, or add it to `{kind}`.",
+                )  # fmt: skip
 
 
 def _boundary_findings(platform: Platform) -> Iterator[Finding]:

@@ -86,12 +86,17 @@ _RESOURCES = {"lake"}
 
 def ingest_op(plan: DatasetPlan) -> str:
     """Name of the op that an IngestConfig is addressed to."""
-    return f"ingest__{plan.dataset.system}__{plan.dataset.table}"
+    return f"ingest__{_op_suffix(plan)}"
 
 
 def refine_op(plan: DatasetPlan) -> str:
     """Name of the op that a RefineConfig is addressed to."""
-    return f"refine__{plan.dataset.system}__{plan.dataset.table}"
+    return f"refine__{_op_suffix(plan)}"
+
+
+def _op_suffix(plan: DatasetPlan) -> str:
+    tenant = () if plan.dataset.tenant is None else (plan.dataset.tenant,)
+    return "__".join((plan.dataset.system, plan.dataset.table, *tenant))
 
 
 def bronze_asset(plan: DatasetPlan, spec: dg.AssetSpec, watcher: Watcher) -> dg.AssetsDefinition:

@@ -11,7 +11,6 @@ from pathlib import Path
 import dagster as dg
 
 from medallion_assets.errors import ConfigError
-from medallion_assets.intent.source import Bronze
 from medallion_assets.orchestration.alerts import alert_sensors
 from medallion_assets.orchestration.assets import IO_MANAGER, NoWatcher, Watcher, bronze_asset, silver_asset
 from medallion_assets.orchestration.broken import broken_definitions
@@ -133,7 +132,7 @@ class _Builder:
 
     def specified(self, plan: DatasetPlan) -> _Specified:
         root = self.project.root
-        feed = self.project.plan(plan.source.dataset) if isinstance(plan.source, Bronze) else None
+        feed = None if plan.has_bronze else self.project.plan(plan.upstream[0])
         bronze = self._spec(PlannedAsset(root, plan)) if feed is None else None
         return _Specified(
             plan, bronze, tuple(self._spec(PlannedAsset(root, plan, silver, feed)) for silver in plan.silvers)

@@ -42,7 +42,7 @@ def pandas_type(project: Project, table: str) -> dg.DagsterType:
     entity = silver.entity
     with quiet():
         made: dg.DagsterType = create(
-            f"{entity.domain}__{entity.entity}__v{entity.version}",
+            f"{entity.domain}__{entity.entity}__v{entity.version}" + (f"__{entity.tenant}" if entity.tenant else ""),
             plan.description or f"Rows of {entity}.",
             list(_columns(plan, silver)),
         )

@@ -19,12 +19,15 @@ from medallion_assets.orchestration.metadata import code_reference, contract_sch
 from medallion_assets.orchestration.partitions import partitions_of
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 
-__all__ = ["DATASET", "ENTITY", "MedallionTranslator", "PlannedAsset"]
+__all__ = ["DATASET", "ENTITY", "TENANT", "MedallionTranslator", "PlannedAsset"]
 
 DATASET = "medallion/dataset"
 """Metadata key: the dataset an asset belongs to. Set after the translator has spoken; the IO managers rely on it."""
 ENTITY = "medallion/entity"
 """Metadata key: the silver table an asset is."""
+
+TENANT = "medallion/tenant"
+"""Tag of a tenant's assets."""
 
 _TAG = re.compile(r"[A-Za-z0-9_.-]{0,63}\Z")
 _TAG_NAME = re.compile(r"([A-Za-z0-9_.-]{1,63}/)?[A-Za-z0-9_.-]{1,63}\Z")
@@ -45,7 +48,9 @@ class PlannedAsset:
 
 
 class MedallionTranslator:
-    """``bronze/<system>/<table>`` and ``silver/<domain>/<entity>`` (of a later version ``<entity>_v2``) by domain."""
+    """``bronze/<system>/<table>`` and ``silver/<domain>/<entity>`` (of a later version ``<entity>_v2``) by domain; of a
+    tenant with its name behind.
+    """
 
     def get_asset_spec(self, asset: PlannedAsset) -> dg.AssetSpec:
         """Called once an asset when definitions are built; does no I/O. What it returns is not checked again."""
@@ -66,7 +71,7 @@ class MedallionTranslator:
         if plan.columns:
             metadata["dagster/column_schema"] = contract_schema(plan.columns)
         return dg.AssetSpec(
-            key=dg.AssetKey(["silver", entity.domain, _versioned(entity)]),
+            key=dg.AssetKey(["silver", entity.domain, _versioned(entity), *_tenant(plan)]),
             deps=[bronze.key],
             description=_description(plan, f"{silver.model} of {plan.name}."),
             metadata=metadata | _meta(plan),
@@ -89,7 +94,7 @@ def _bronze(asset: PlannedAsset) -> dg.AssetSpec:
         "path": plan.bronze.path,
     }
     return dg.AssetSpec(
-        key=dg.AssetKey(["bronze", plan.dataset.system, plan.dataset.table]),
+        key=dg.AssetKey(["bronze", plan.dataset.system, plan.dataset.table, *_tenant(plan)]),
         description=_description(plan, f"What {plan.name} gave, window by window, exactly as given."),
         metadata=metadata | _meta(plan),
         group_name=plan.silvers[0].entity.domain if plan.silvers else plan.dataset.system,
@@ -128,7 +133,14 @@ def _owners(owners: tuple[str, ...]) -> list[str]:
 
 
 def _tags(plan: DatasetPlan) -> dict[str, str]:
-    return {name: value for name, value in plan.tags.items() if _is_tag(name, value)}
+    tenant = plan.dataset.tenant
+    own = {} if tenant is None else {TENANT: tenant}
+    return own | {name: value for name, value in plan.tags.items() if _is_tag(name, value)}
+
+
+def _tenant(plan: DatasetPlan) -> tuple[str, ...]:
+    """The last part of the keys of a tenant's assets."""
+    return () if plan.dataset.tenant is None else (plan.dataset.tenant,)
 
 
 def _is_tag(name: str, value: str) -> bool:

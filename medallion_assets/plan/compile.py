@@ -20,6 +20,7 @@ from medallion_assets.plan.checks import bronze_checks
 from medallion_assets.plan.fingerprint import fingerprint
 from medallion_assets.plan.model import BronzePlan, Cadence, Calendar, CheckPlan, ColumnPlan, DatasetPlan, Limits
 from medallion_assets.plan.silvers import contract, silver_plan
+from medallion_assets.plan.tenants import Tenancy, tenancies, tenant_problems
 from medallion_assets.plan.unbuilt import inactive, unbuilt
 
 __all__ = ["compile_plans"]
@@ -31,12 +32,21 @@ _START = date(2020, 1, 1)
 
 
 def compile_plans(intents: Sequence[LocatedIntent], platform: Platform) -> tuple[DatasetPlan, ...]:
-    """One plan an intent, sorted by name. Raises InvalidProject (PLN-003 to PLN-005) with all problems."""
+    """One plan an intent and tenant, sorted by name. Raises InvalidProject (PLN-003 to PLN-005, PLN-010) with all."""
     by_name = {located.intent.name: located.intent for located in intents}
-    problems = [p for located in intents for p in _problems(located, by_name)]
+    problems = [
+        problem
+        for located in intents
+        for problem in (*_problems(located, by_name), *tenant_problems(located, by_name, platform))
+    ]
     if problems:
         raise InvalidProject(problems)
-    plans = tuple(_plan(located, by_name, platform) for located in sorted(intents, key=lambda i: i.intent.name))
+    owned = {str(plan_id): one for intent in by_name.values() for plan_id, one in _owned(intent, platform)}
+    plans = tuple(
+        _plan(located, one, owned)
+        for located in sorted(intents, key=lambda i: i.intent.name)
+        for _, one in sorted(_owned(located.intent, platform), key=lambda pair: pair[0])
+    )
     problems = [p for plan in plans for p in _same_names(plan)]
     if problems:
         raise InvalidProject(problems)
@@ -46,17 +56,25 @@ def compile_plans(intents: Sequence[LocatedIntent], platform: Platform) -> tuple
 # ------------------------------------------------------------------------------------------------ one intent
 
 
-def _plan(located: LocatedIntent, by_name: Mapping[str, Intent], platform: Platform) -> DatasetPlan:
-    intent = located.intent
+def _owned(intent: Intent, platform: Platform) -> Iterator[tuple[DatasetId, Tenancy]]:
+    """The intent as each of its tenants has it; once, when it has none."""
+    for one in tenancies(intent, platform):
+        yield DatasetId(intent.system, intent.table, one.tenant), one
+
+
+def _plan(located: LocatedIntent, own: Tenancy, owned: Mapping[str, Tenancy]) -> DatasetPlan:
+    """``owned``: every intent as each tenant has it, by the name of the dataset."""
+    intent, platform, tenant = own.intent, own.platform, own.tenant
+    dataset = DatasetId(intent.system, intent.table, tenant)
     source = _source_of(intent)
-    feed = by_name[source.dataset] if isinstance(source, Bronze) else intent
+    feed = owned[source.dataset].intent if isinstance(source, Bronze) else intent
     load = feed.load or Full(pattern="full")
     plan = DatasetPlan(
-        name=intent.name,
+        name=str(dataset),
         file=located.file,
         line=located.line,
-        enabled=intent.enabled,
-        dataset=DatasetId(intent.system, intent.table),
+        enabled=own.enabled,
+        dataset=dataset,
         description=intent.description,
         owners=intent.owners,
         tags=intent.tags,
@@ -66,12 +84,12 @@ def _plan(located: LocatedIntent, by_name: Mapping[str, Intent], platform: Platf
         load=load,
         as_of=_as_of(_source_of(feed), load),
         calendar=_calendar(feed),
-        bronze=_bronze(feed, load, platform),
+        bronze=_bronze(DatasetId(feed.system, feed.table, tenant), feed, load, platform),
         columns=_columns(intent),
         schema_mode=intent.schema_mode,
         limits=Limits(intent.quarantine.max_rows, intent.quarantine.max_fraction),
         checks=() if isinstance(source, Bronze) else bronze_checks(intent.checks, load),
-        silvers=tuple(silver_plan(intent, silver, load, platform) for silver in intent.silver),
+        silvers=tuple(silver_plan(intent, silver, load, platform, tenant) for silver in intent.silver),
         upstream=tuple(sorted(_upstream(source))),
         schedule=intent.schedule,
         sensor=intent.sensor,
@@ -83,7 +101,8 @@ def _plan(located: LocatedIntent, by_name: Mapping[str, Intent], platform: Platf
         whole=None,
         refresh_every=None,
     )
-    return _refreshed(plan, located.whole_source)
+    whole = located.whole_source
+    return _refreshed(plan, None if whole is None else own.renamed(whole))
 
 
 def _refreshed(plan: DatasetPlan, whole_source: Source | None) -> DatasetPlan:
@@ -113,8 +132,7 @@ def _calendar(intent: Intent) -> Calendar:
     return Calendar(cadence, given.start or _START, given.end, given.timezone)
 
 
-def _bronze(feed: Intent, load: Load, platform: Platform) -> BronzePlan:
-    dataset = DatasetId(feed.system, feed.table)
+def _bronze(dataset: DatasetId, feed: Intent, load: Load, platform: Platform) -> BronzePlan:
     prefix = platform.bronze.prefix
     return BronzePlan(
         store=load.store or platform.bronze.store,

@@ -28,7 +28,7 @@ def describe(plan: DatasetPlan) -> tuple[Section, ...]:
     """The whole plan of one dataset: the dataset, bronze, columns, each silver table, checks, what is missing."""
     return (
         Section(plan.name, tuple(_dataset(plan))),
-        Section(f"bronze/{plan.dataset.system}/{plan.dataset.table}", tuple(_bronze(plan))),
+        Section(plan.dataset.label, tuple(_bronze(plan))),
         *([Section("columns", tuple(_column(c) for c in plan.columns))] if plan.columns else []),
         *(
             section

@@ -18,9 +18,13 @@ _NOT_ROWS = {"entity", "version", "store", "owners", "engine", "exports", "forma
 """Keys of a silver spec that do not determine the rows of its table."""
 
 
-def silver_plan(intent: Intent, silver: Silver, load: Load, platform: Platform) -> SilverPlan:
+def silver_plan(
+    intent: Intent, silver: Silver, load: Load, platform: Platform, tenant: str | None = None
+) -> SilverPlan:
     """``load`` is the resolved one: the intent's, or that of the bronze it reads."""
-    entity = EntityId(intent.domain or intent.system, silver.entity or intent.entity or intent.table, silver.version)
+    entity = EntityId(
+        intent.domain or intent.system, silver.entity or intent.entity or intent.table, silver.version, tenant
+    )
     place = platform.silver
     keys = () if isinstance(silver, Snapshot) else silver.keys
     return SilverPlan(

@@ -22,8 +22,6 @@ def unbuilt(intent: Intent, source: Source, load: Load, platform: Platform) -> t
     ]
     if intent.partitions.cadence not in ("hourly", "daily", "weekly", "monthly", "none"):
         asked.append("a cron as `partitions.cadence`")
-    if intent.tenants:
-        asked.append("`tenants`")
     sentences = [f"{name[0].upper()}{name[1:]} is not built in this version." for name in asked]
     return tuple(dict.fromkeys((*sentences, *_unknown(intent, source, load, platform))))
 
@@ -76,6 +74,9 @@ def _unknown(intent: Intent, source: Source, load: Load, platform: Platform) -> 
     for name in _store_names(intent, source, load, platform):
         if name not in platform.stores:
             yield f"platform.yaml has no store `{name}`."
+    if platform.tenants:
+        for tenant in (tenant for tenant in intent.tenants if tenant not in platform.tenants):
+            yield f"platform.yaml has no tenant `{tenant}`."
     connection = source.connection if isinstance(source, Api | Database | Kafka) else None
     if connection is not None and connection not in platform.connections:
         yield f"platform.yaml has no connection `{connection}`."

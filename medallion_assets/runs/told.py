@@ -69,7 +69,10 @@ class Told:
 
         bronze = Dataset(*place(self._around.store(plan.bronze.store).url(plan.bronze.path)))
         namespace, name = place(self._around.store(silver.store).url(silver.path))
-        job = f"refine.{silver.entity.domain}.{silver.entity.entity}.v{silver.entity.version}"
+        entity = silver.entity
+        job = f"refine.{entity.domain}.{entity.entity}.v{entity.version}" + (
+            f"@{entity.tenant}" if entity.tenant else ""
+        )
         run = Run(self._to.namespace, job, self._around.clock.now(), run_id, (bronze,))
         with self._emitter.around(run) as outputs:
 

@@ -1,0 +1,218 @@
+"""Tenants: one intent, and for each of them a source, stores, folders, tables and runs of its own."""
+
+import json
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+from deltalake import DeltaTable
+
+from medallion_assets.errors import InvalidProject
+from medallion_assets.orchestration.definitions import load_definitions
+from medallion_assets.project import Project as Loaded
+from medallion_assets_tests.end_to_end.project import Outcome, Project, day
+from medallion_assets_tests.orchestration.runs import run
+
+USERS = """
+system: crm
+table: users
+source: {type: file, path: "data/{tenant}/{run_date}.csv"}
+load: full
+partitions: {start: 2024-01-01, end: 2024-02-01}
+tenants: [acme, globex]
+silver: {model: scd_type_2, keys: id}
+checks:
+  - {rule: references, columns: city, to: silver/crm/cities, to_columns: city, on_failure: warn}
+"""
+CITIES = """
+system: crm
+table: cities
+source: {type: file, path: "data/{tenant}/cities.csv"}
+load: full
+partitions: {cadence: none}
+tenants: [acme, globex]
+silver: {model: scd_type_1, keys: city}
+"""
+STORES = """
+stores:
+  lake: {type: local, root: ./lake}
+  far: {type: local, root: "${env:FAR}"}
+tenants:
+  acme: {}
+  globex: {stores: {lake: far}}
+"""
+
+
+@pytest.fixture
+def shop(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.setenv("FAR", str(project.root / "far"))
+    project.write("platform.yaml", STORES)
+    project.write("intents/users.yaml", USERS)
+    project.write("intents/cities.yaml", CITIES)
+    for tenant, city in (("acme", "Bonn"), ("globex", "Kiel")):
+        project.write(f"data/{tenant}/cities.csv", f"city\n{city}\n")
+        project.write(f"data/{tenant}/{day(0)}.csv", f"id,city\n1,{city}\n2,{city}\n")
+    return project
+
+
+def _files(root: Path) -> set[str]:
+    return {"/".join(p.relative_to(root).parts[:3]) for p in root.rglob("*") if p.is_file()}
+
+
+def _rows(root: Path, tenant: str) -> list[tuple[object, ...]]:
+    table = DeltaTable(root / f"silver/tenant={tenant}/domain=crm/entity=users/v1").to_pyarrow_table()
+    found = pl.from_arrow(table)
+    assert isinstance(found, pl.DataFrame)
+    return sorted(found.select("id", "city").iter_rows())
+
+
+def test_each_tenant_has_its_rows_in_its_store_and_folder_and_nobody_elses(shop: Project) -> None:
+    shop.medallion("run", "crm.cities").succeeded()
+    shop.medallion("run", "users", "--date", day(0)).succeeded()
+    assert _files(shop.root / "lake") == {
+        "bronze/tenant=acme/system=crm", "silver/tenant=acme/domain=crm",
+    }  # fmt: skip
+    assert _files(shop.root / "far") == {
+        "bronze/tenant=globex/system=crm", "silver/tenant=globex/domain=crm",
+    }  # fmt: skip
+    assert _rows(shop.root / "lake", "acme") == [(1, "Bonn"), (2, "Bonn")]
+    assert _rows(shop.root / "far", "globex") == [(1, "Kiel"), (2, "Kiel")]
+
+
+def _failed(done: Outcome) -> list[tuple[str, str]]:
+    document = json.loads(done.output[done.output.index("{") :])
+    return [(one["asset"], one["check"]) for one in document["failed_checks"]]
+
+
+def test_a_tenants_rows_refer_to_its_own_tables(shop: Project) -> None:
+    """Kiel is no city of acme's, though it is one of globex's."""
+    shop.write(f"data/acme/{day(1)}.csv", "id,city\n1,Kiel\n")
+    shop.medallion("run", "crm.cities").succeeded()
+    good = shop.medallion("run", "users", "--date", day(0), "--json").succeeded()
+    assert _failed(good) == []
+    bad = shop.medallion("run", "users", "--date", day(1), "--tenant", "acme", "--json")
+    assert _failed(bad) == [("silver/crm/users@acme", "references_city")]
+
+
+def test_one_tenant_can_be_run_alone(shop: Project) -> None:
+    shop.medallion("run", "--tenant", "acme", "--date", day(0)).succeeded()
+    assert _files(shop.root / "far") == set()
+    shop.medallion("run", "crm.users@globex", "--date", day(0)).succeeded()
+    assert _rows(shop.root / "far", "globex") == [(1, "Kiel"), (2, "Kiel")]
+    refused = shop.medallion("run", "--tenant", "initech")
+    assert (refused.exit_code, "CLI-002" in refused.output, "acme, globex" in refused.output) == (1, True, True)
+
+
+def test_the_failure_of_one_tenant_stops_no_other(shop: Project) -> None:
+    (shop.root / f"data/acme/{day(0)}.csv").unlink()
+    done = shop.medallion("run", "users", "--date", day(0))
+    assert (done.exit_code, "SRC-002" in done.output) == (2, True)
+    assert _rows(shop.root / "far", "globex") == [(1, "Kiel"), (2, "Kiel")]
+
+
+def test_a_tenant_that_is_not_rolled_out_is_left_out(shop: Project) -> None:
+    shop.write("platform.yaml", STORES.replace("globex: {stores", "globex: {enabled: false, stores"))
+    shop.medallion("run", "users", "--date", day(0)).succeeded()
+    assert not (shop.root / "far").exists()
+    refused = shop.medallion("run", "users", "--tenant", "globex", "--date", day(0))
+    assert (refused.exit_code, "CLI-003" in refused.output) == (1, True)
+
+
+def test_every_command_takes_one_tenant_or_all(shop: Project) -> None:
+    shop.medallion("run", "crm.cities").succeeded()
+    shop.medallion("run", "users", "--date", day(0)).succeeded()
+    names = [one["dataset"] for one in json.loads(shop.medallion("status", "users", "--json").succeeded().output)]
+    assert names == ["crm.users@acme", "crm.users@globex"]
+    shown = json.loads(shop.medallion("show", "silver/crm/users@globex", "--json").succeeded().output)
+    assert {row["city"] for row in shown["rows"]} == {"Kiel"}
+    bronze = json.loads(shop.medallion("show", "bronze/crm/users@acme", "--json").succeeded().output)
+    assert {row["city"] for row in bronze["rows"]} == {"Bonn"}
+    for command in ("plan", "verify", "rebuild", "gc"):
+        assert "crm.users@globex" in shop.medallion(command, "users", "--json").succeeded().output or command != "plan"
+    found = shop.medallion("lineage", "silver/crm/users@acme", "--row", "1").succeeded().output
+    assert f"data/acme/{day(0)}.csv" in found
+    ambiguous = shop.medallion("show", "bronze/crm/users")
+    assert "crm.users@acme or crm.users@globex" in ambiguous.output
+
+
+def test_the_same_work_is_recorded_as_dagster_runs(
+    shop: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    shop.medallion("run", "users", "--date", day(0), "--dagster").succeeded()
+    assert _rows(shop.root / "lake", "acme") == [(1, "Bonn"), (2, "Bonn")]
+    assert _rows(shop.root / "far", "globex") == [(1, "Kiel"), (2, "Kiel")]
+
+
+def test_a_tenant_has_assets_of_its_own(shop: Project) -> None:
+    defs = load_definitions(shop.root)
+    keys = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
+    assert {"bronze/crm/users/acme", "silver/crm/users/acme", "silver/crm/users/globex"} <= set(keys)
+    assert keys["silver/crm/users/acme"].tags["medallion/tenant"] == "acme"
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = run(defs, instance, ["bronze/crm/users/globex", "silver/crm/users/globex"], [day(0)])
+    assert done.success
+    assert _files(shop.root / "lake") == set()
+
+
+def _refusal(root: Path) -> str:
+    with pytest.raises(InvalidProject) as caught:
+        Loaded.load(root, variables={})
+    return str(caught.value)
+
+
+def test_tenants_that_would_read_the_same_are_refused(shop: Project) -> None:
+    """Nobody gets another's rows because a field was forgotten."""
+    shop.write("intents/users.yaml", USERS.replace("data/{tenant}/", "data/"))
+    assert "PLN-010  intents/users.yaml:7:10  tenants\n  The tenants acme and globex would read the same." in (
+        _refusal(shop.root)
+    )
+    shop.write("intents/users.yaml", USERS.replace("data/{tenant}/", "data/").replace("file, ", "file, store: lake, "))
+    plans = Loaded.load(shop.root, variables={}).plans
+    assert [getattr(p.source, "store", None) for p in plans if p.dataset.table == "users"] == ["lake", "far"]
+
+
+def test_a_table_on_anothers_bronze_is_made_for_the_same_tenants(shop: Project) -> None:
+    own = (
+        "system: crm\ntable: names\nsource: {type: bronze, dataset: crm.users}\nsilver: {model: scd_type_1, keys: id}\n"
+    )
+    shop.write("intents/names.yaml", own)
+    assert "PLN-003" in _refusal(shop.root)
+    shop.write("intents/names.yaml", own + "tenants: [acme, initech]\n")
+    assert "is loaded for acme, globex" in _refusal(shop.root)
+    shop.write("intents/names.yaml", own + "tenants: [acme]\n")
+    shop.medallion("run", "--tenant", "acme", "--date", day(0)).succeeded()
+    shown = json.loads(shop.medallion("show", "silver/crm/names@acme", "--json").succeeded().output)
+    assert {row["city"] for row in shown["rows"]} == {"Bonn"}
+
+
+def test_names_that_platform_yaml_has_not_are_refused(shop: Project) -> None:
+    shop.write("platform.yaml", STORES.replace("lake: far", "lake: moon"))
+    assert "PLT-050" in _refusal(shop.root)
+    shop.write("platform.yaml", STORES)
+    shop.write("intents/users.yaml", USERS.replace("[acme, globex]", "[acme, initech]"))
+    refused = shop.medallion("run", "crm.users@initech", "--date", day(0))
+    assert "PLN-008" in refused.output
+    assert "platform.yaml has no tenant `initech`." in refused.output
+
+
+def test_a_database_is_the_tenants_own_or_asked_for_its_rows(project: Project) -> None:
+    project.write(
+        "platform.yaml",
+        """
+        connections:
+          erp: {type: database, url: "sqlite:///a.db"}
+          erp_globex: {type: database, url: "${env:GLOBEX_URL}"}
+        tenants: {acme: {}, globex: {connections: {erp: erp_globex}}}
+        """,
+    )
+    shared = "system: erp\ntable: t\nload: full\ntenants: [acme, globex]\nsource: {type: database, connection: erp, "
+    project.write("intents/t.yaml", shared + "table: t}\n")
+    sources = [plan.source for plan in Loaded.load(project.root, variables={}).plans]
+    assert [getattr(source, "connection", None) for source in sources] == ["erp", "erp_globex"]
+    project.write("intents/t.yaml", shared + 'table: t, where: "owner = :tenant", params: {n: 1}}\n')
+    sources = [plan.source for plan in Loaded.load(project.root, variables={}).plans]
+    assert [getattr(source, "params", None) for source in sources] == [
+        {"tenant": "acme", "n": 1}, {"tenant": "globex", "n": 1},
+    ]  # fmt: skip
