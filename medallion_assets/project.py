@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from medallion_assets.errors import ConfigError, ExtractionError, InvalidProject, MedallionError, Problem
 from medallion_assets.intent.parse import parse_platform, parse_project
 from medallion_assets.intent.platform import Platform
-from medallion_assets.intent.source import File
+from medallion_assets.intent.source import File, Kafka
 from medallion_assets.lake.ports import Clock, Progress, Source, Store, Table
 from medallion_assets.lake.window import Partition
 from medallion_assets.plan.calendar import partition_at, partition_of, partitions_between
@@ -216,11 +216,19 @@ class Project:
         return tuple(p for p in partitions_between(plan.calendar, first, last) if p <= current)
 
     def arrivals(self, plan: DatasetPlan) -> "Iterator[Arrival]":
-        """Partitions of a file source with files that bronze does not hold, newest first. Raises StorageError, SRC-…"""
-        from medallion_assets.runs.due import arrivals
+        """Partitions with files, or of a topic messages, that bronze does not hold, newest first.
+
+        None for other sources. Raises StorageError, SRC-…
+        """
+        from medallion_assets.runs.due import arrivals, messages
         from medallion_assets.sources.files.source import FileSource
 
         source = self.source(plan)
+        if isinstance(plan.source, Kafka):
+            from medallion_assets.sources.kafka.source import KafkaSource
+
+            topic = source if isinstance(source, KafkaSource) else None
+            return iter(()) if topic is None else messages(topic.waiting, self.head(plan), self.current(plan))
         if not isinstance(source, FileSource):
             return iter(())
         return arrivals(plan, source.listed, self.head(plan), self.begun(plan), self.current(plan))

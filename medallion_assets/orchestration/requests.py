@@ -8,7 +8,7 @@ import dagster as dg
 from medallion_assets.lake.window import Partition
 from medallion_assets.plan.model import DatasetPlan
 
-__all__ = ["INTENT_TAG", "RANGE_END", "RANGE_START", "Target", "contiguous"]
+__all__ = ["INTENT_TAG", "RANGE_END", "RANGE_START", "Target", "contiguous", "is_busy"]
 
 INTENT_TAG = "medallion/intent"
 """Tag of ops and runs: the dataset."""
@@ -38,6 +38,13 @@ class Target:
             return dg.RunRequest(run_key, asset_selection=list(self.keys), tags=tags, partition_key=key)
         tags |= {RANGE_START: partitions[0].key, RANGE_END: partitions[-1].key}
         return dg.RunRequest(run_key, asset_selection=list(self.keys), tags=tags)
+
+
+def is_busy(instance: dg.DagsterInstance, name: str, tags: Mapping[str, str] | None = None) -> bool:
+    """Whether a run of the dataset (with these tags) waits or runs: asking for another would only make a queue."""
+    busy = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+    filters = dg.RunsFilter(statuses=busy, tags={INTENT_TAG: name, **(tags or {})})
+    return instance.get_runs_count(filters) > 0
 
 
 def contiguous(partitions: Sequence[Partition]) -> list[tuple[Partition, ...]]:

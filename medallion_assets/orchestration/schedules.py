@@ -10,7 +10,7 @@ import dagster as dg
 from medallion_assets.errors import MedallionError
 from medallion_assets.lake.ports import Clock
 from medallion_assets.lake.window import Partition
-from medallion_assets.orchestration.requests import INTENT_TAG, Target, contiguous
+from medallion_assets.orchestration.requests import Target, contiguous, is_busy
 from medallion_assets.project import Project
 
 __all__ = ["schedules"]
@@ -68,19 +68,12 @@ def _due(project: Project, target: Target, context: dg.ScheduleEvaluationContext
     stamp = at.strftime("%Y-%m-%dT%H:%M:%SZ")
     fills = plan.schedule is not None and plan.schedule.backfill_missing
     gaps: tuple[Partition, ...] = ()
-    if fills and plan.as_of and not _is_filling(context.instance, plan.name):
+    if fills and plan.as_of and not is_busy(context.instance, plan.name, {_FILLING: "true"}):
         gaps = tuple(p for p in project.missing(plan) if p.window.start < newest.window.start)
     ranges = contiguous((*gaps, newest))
     for partitions in ranges[-_MAX_RANGES:]:
         tags: Mapping[str, str] = {_FILLING: "true"} if partitions[-1] != newest or len(partitions) > 1 else {}
         yield target.request(partitions, f"{plan.name}:{stamp}:{partitions[0].key}", tags)
-
-
-def _is_filling(instance: dg.DagsterInstance, name: str) -> bool:
-    """Whether gaps of the dataset are being filled now: asking again would only make a queue."""
-    busy = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
-    filters = dg.RunsFilter(statuses=busy, tags={INTENT_TAG: name, _FILLING: "true"})
-    return instance.get_runs_count(filters) > 0
 
 
 class _At(Clock):

@@ -1,4 +1,4 @@
-"""File sensors: one for all intents of an interval. What arrived is what the files say and bronze does not.
+"""Sensors of files and of topics: one for all intents of an interval. What arrived is what bronze does not have.
 
 A file's version is asked for once: bronze is the ledger, a run key names the partition and exactly these versions of
 its files, and the cursor remembers how long they have been still and what was asked for. Losing the cursor loses and
@@ -14,8 +14,8 @@ from datetime import timedelta
 import dagster as dg
 
 from medallion_assets.errors import MedallionError
-from medallion_assets.intent.source import File
-from medallion_assets.orchestration.requests import Target
+from medallion_assets.intent.source import File, Kafka
+from medallion_assets.orchestration.requests import Target, is_busy
 from medallion_assets.project import Project
 from medallion_assets.runs.due import Arrival
 
@@ -31,21 +31,22 @@ _ASKED = "asked"
 
 
 def sensors(project: Project, targets: Sequence[Target]) -> list[dg.SensorDefinition]:
-    """The sensors of the intents that have one and read files. They run once Dagster's daemon does."""
-    groups: dict[int, list[Target]] = {}
+    """The sensors of the intents that have one and read files or topics. They run once Dagster's daemon does."""
+    groups: dict[tuple[str, int], list[Target]] = {}
     for target in targets:
-        if target.plan.sensor is not None and isinstance(target.plan.source, File):
+        kind = "files" if isinstance(target.plan.source, File) else "messages"
+        if target.plan.sensor is not None and isinstance(target.plan.source, File | Kafka):
             seconds = int(max(target.plan.sensor.interval, _SHORTEST).total_seconds())
-            groups.setdefault(seconds, []).append(target)
-    return [_sensor(project, seconds, members) for seconds, members in sorted(groups.items())]
+            groups.setdefault((kind, seconds), []).append(target)
+    return [_sensor(project, kind, seconds, members) for (kind, seconds), members in sorted(groups.items())]
 
 
-def _sensor(project: Project, seconds: int, targets: Sequence[Target]) -> dg.SensorDefinition:
+def _sensor(project: Project, kind: str, seconds: int, targets: Sequence[Target]) -> dg.SensorDefinition:
     @dg.sensor(
-        name=f"files_every_{seconds}_s",
+        name=f"{kind}_every_{seconds}_s",
         minimum_interval_seconds=seconds,
         asset_selection=dg.AssetSelection.assets(*(key for target in targets for key in target.keys)),
-        description="Files that arrived: " + ", ".join(t.plan.name for t in targets[:10]),
+        description=f"{kind.title()} that arrived: " + ", ".join(t.plan.name for t in targets[:10]),
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def arrived(context: dg.SensorEvaluationContext) -> dg.SensorResult:
@@ -119,7 +120,13 @@ class _Tick:
                 yield target.request((arrival.partition,), f"{name}:{arrival.partition.key}:{arrival.fingerprint}", {})
 
     def _is_ready(self, target: Target, key: str, arrival: Arrival) -> bool:
-        """Whether the files have been as they are for long enough, and were not asked for."""
+        """Whether the files have been as they are for long enough, and were not asked for.
+
+        A topic never is still: it is asked for unless a run of the dataset waits or runs, which would take all, too.
+        """
+        if isinstance(target.plan.source, Kafka):
+            asked = self.memory.still.get(key, ("", 0.0)) == (arrival.fingerprint, _ASKED)
+            return not asked and not is_busy(self.context.instance, target.plan.name)
         now = self.project.clock.now().timestamp()
         fingerprint, since = self.memory.still.get(key, ("", now))
         if fingerprint != arrival.fingerprint:

@@ -29,7 +29,8 @@ def unbuilt(intent: Intent, source: Source, load: Load, platform: Platform) -> t
 def inactive(intent: Intent) -> tuple[str, ...]:
     """One sentence for each thing that is accepted and has no effect in this version; the dataset runs without it."""
     asked = {
-        "`sensor` of a source without files": intent.sensor is not None and not isinstance(intent.source, File),
+        "`sensor` of a source without files or messages": intent.sensor is not None
+        and not isinstance(intent.source, File | Kafka),
         "`retention.silver`": intent.retention.silver is not None,
     }
     return tuple(f"{name} is accepted and not active in this version." for name, given in asked.items() if given)

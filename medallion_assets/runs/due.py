@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from medallion_assets.lake.manifest import Head
+from medallion_assets.lake.manifest import CursorValue, Head
 from medallion_assets.lake.window import Partition
 from medallion_assets.plan.model import DatasetPlan
 
-__all__ = ["Arrival", "Listed", "arrivals", "missing", "whole_due"]
+__all__ = ["Arrival", "Listed", "arrivals", "messages", "missing", "whole_due"]
 
 Listed = tuple[str, int, str]
 """A file: name, bytes, and what changes with its content (time of change, etag)."""
@@ -20,10 +20,10 @@ Listed = tuple[str, int, str]
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Files that a partition has and bronze has not. ``fingerprint`` names exactly these versions of them."""
+    """Files or messages that a partition has and bronze has not. ``fingerprint`` names exactly these."""
 
     partition: Partition
-    files: int
+    count: int
     fingerprint: str
 
 
@@ -94,6 +94,16 @@ def _arrived(partition: Partition, listed: Sequence[Listed], known: set[Listed])
     if set(listed) - known:
         text = "\n".join(f"{name}\t{size}\t{version}" for name, size, version in sorted(listed))
         yield Arrival(partition, len(set(listed) - known), sha256(text.encode()).hexdigest()[:16])
+
+
+def messages(
+    waiting: Callable[[CursorValue | None], tuple[int, CursorValue]], head: Head, current: Partition
+) -> Iterator[Arrival]:
+    """The current partition, when its topic has messages behind the last load. ``waiting`` counts them."""
+    last = next((commit for commit in reversed(head.live) if commit.load.appends), None)
+    count, end = waiting(None if last is None else last.load.cursor_after)
+    if count:
+        yield Arrival(current, count, end)
 
 
 def missing(plan: DatasetPlan, head: Head, whole: Sequence[Partition]) -> tuple[Partition, ...]:

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 import dagster as dg
 import pytest
+from confluent_kafka import Producer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -232,3 +233,32 @@ def test_a_rewritten_file_asks_for_the_day_that_holds_it(desk: Desk) -> None:
     assert next(key for _, key in asked(requests)) == day
     desk.run(requests)
     assert desk.sense() == []
+
+
+def test_messages_behind_the_last_load_are_asked_for_once(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    producer = Producer({"test.mock.num.brokers": 1, "log_level": 0})
+    (broker,) = producer.list_topics(timeout=30).brokers.values()
+    intent = f"""
+system: web
+table: clicks
+partitions: {{start: 2024-01-01}}
+source: {{type: kafka, brokers: ["{broker.host}:{broker.port}"], topic: clicks}}
+load: incremental
+sensor: {{interval: 60s}}
+silver: {{model: event, keys: id}}
+"""
+    desk = Desk(tmp_path, {"clicks": intent}, instance)
+    sensor = "messages_every_60_s"
+    producer.produce("clicks", b'{"id": 1}')
+    producer.flush(30)
+    requests = desk.sense(sensor)
+    assert asked(requests) == [("web.clicks", "2024-01-04")]
+    assert desk.sense(sensor) == []
+    assert desk.run(requests) == [True]
+    assert desk.sense(sensor) == []
+
+    producer.produce("clicks", b'{"id": 2}')
+    producer.flush(30)
+    assert desk.run(desk.sense(sensor)) == [True]
+    assert desk.sense(sensor) == []
+    assert desk.loaded("web.clicks") == ["2024-01-04", "2024-01-04"]

@@ -43,6 +43,12 @@ class KafkaSource:
     def read(self, request: Request) -> "KafkaReading":
         return KafkaReading(self, request.cursor)
 
+    def waiting(self, before: CursorValue | None) -> tuple[int, CursorValue]:
+        """How many offsets lie behind where the last load ended, and where the topic ends. Raises as ``read``."""
+        with KafkaReading(self, before) as reading:
+            spans = reading.spans()
+        return sum(span.end - span.start for span in spans), as_cursor({span.partition: span.end for span in spans})
+
     @property
     def timeout_s(self) -> float:
         given = None if self.connection is None else self.connection.timeout
@@ -70,14 +76,11 @@ class KafkaReading:
             self._consumer.close()
 
     def __iter__(self) -> Iterator[Batch]:
-        from confluent_kafka import Consumer, KafkaException
+        from confluent_kafka import KafkaException
 
-        source, spec = self.source, self.source.spec
-        settings = consumer_settings(spec, source.connection, source.group, source.resolve, source.where)
+        spans = shares(self.spans(), self.source.spec.max_messages)
+        columns, values = Columns(self.source.where), self._values()
         try:
-            self._consumer = Consumer({**settings, "error_cb": lambda error: self.trouble.append(str(error))})
-            spans = shares(self._spans(), spec.max_messages)
-            columns, values = Columns(source.where), self._values()
             for span in spans:
                 messages = self._messages(span)
                 while told := [values.row(message) for message in islice(messages, _BATCH)]:
@@ -102,8 +105,22 @@ class KafkaReading:
             schemas = Schemas(registry(source.connection, source.resolve, source.where))
         return Values(spec.topic, spec.value.format, schemas, Rows(spec.topic, source.where, "json"))
 
+    def spans(self) -> list[Span]:
+        """From where the last load ended to the end of each partition.
+
+        Raises ExtractionError SRC-130, SRC-131; ConfigError SRC-134.
+        """
+        from confluent_kafka import Consumer, KafkaException
+
+        source = self.source
+        settings = consumer_settings(source.spec, source.connection, source.group, source.resolve, source.where)
+        try:
+            self._consumer = Consumer({**settings, "error_cb": lambda error: self.trouble.append(str(error))})
+            return self._spans()
+        except KafkaException as error:
+            raise self._failed(error) from None
+
     def _spans(self) -> list[Span]:
-        """From where the last load ended to the end of each partition. Raises ExtractionError SRC-130, SRC-131."""
         from confluent_kafka import TopicPartition
 
         spec, known = self.source.spec, None if self.before is None else from_cursor(self.before)
