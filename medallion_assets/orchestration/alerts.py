@@ -14,6 +14,7 @@ import dagster as dg
 from medallion_assets.alerts.message import Event, Message
 from medallion_assets.alerts.send import NotSent, send
 from medallion_assets.errors import MedallionError
+from medallion_assets.orchestration.families import own_key
 from medallion_assets.orchestration.requests import Target
 from medallion_assets.project import Project
 
@@ -73,7 +74,10 @@ class _Memory:
 class _Tick:
     def __init__(self, project: Project, targets: Sequence[Target], context: dg.SensorEvaluationContext) -> None:
         self.project, self.context, self.targets = project, context, targets
-        self.of_key = {key: target for target in targets for key in target.keys}
+        self.of_key: dict[dg.AssetKey, list[Target]] = {}
+        for target in targets:
+            for key in target.keys:
+                self.of_key.setdefault(key, []).append(target)
         self.instance = context.instance
         self.now = project.clock.now()
         self.memory = self._memory(context.cursor)
@@ -138,8 +142,7 @@ class _Tick:
             if event is None:
                 continue
             found = event.asset_check_evaluation_data
-            target = self.of_key.get(found.asset_key)
-            if target is not None:
+            for target in self._meant(found.asset_key, found.partition):
                 place = f"{found.asset_key.to_user_string()} {found.check_name} {found.partition or ''}".rstrip()
                 kind: Event = "recovered" if found.passed else "check_failed"
                 said = self.project.scrub(found.description or "")
@@ -154,12 +157,17 @@ class _Tick:
                 continue
             self.memory.since = max(self.memory.since, ended)
             run = record.dagster_run
-            names = {self.of_key[k].plan.name for k in run.asset_selection or () if k in self.of_key}
+            days = run.tags.get("dagster/partition") or run.tags.get("dagster/asset_partition_range_start", "")
+            names = {t.plan.name for k in run.asset_selection or () for t in self._meant(k, days or None)}
             for name in sorted(names):
-                days = run.tags.get("dagster/partition") or run.tags.get("dagster/asset_partition_range_start", "")
                 kind = _ENDS[run.status]
                 text = f"Run {run.run_id} ended: {run.status.value}."
                 yield Message(kind, name, f"run {days}".rstrip(), text, self.now, run.run_id)
+
+    def _meant(self, key: dg.AssetKey, partition: str | None) -> list[Target]:
+        """Whose asset or partition it is; of a sum over partitions of several tenants, all of them."""
+        found = self.of_key.get(key, [])
+        return [t for t in found if partition is None or own_key(t.plan, partition) is not None]
 
     def _late(self) -> Iterator[Message]:
         """The partition that a schedule asked for last, when it is not there an hour later."""

@@ -3,17 +3,18 @@
 import gc
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import dagster as dg
 
 from medallion_assets.errors import ConfigError
 from medallion_assets.orchestration.alerts import alert_sensors
-from medallion_assets.orchestration.assets import IO_MANAGER, NoWatcher, Watcher, bronze_asset, silver_asset
+from medallion_assets.orchestration.assets import IO_MANAGER, bronze_asset, silver_asset
 from medallion_assets.orchestration.broken import broken_definitions
+from medallion_assets.orchestration.families import Family, families, shared_name
 from medallion_assets.orchestration.io_managers import lake_io_manager
 from medallion_assets.orchestration.quality import dashboard
 from medallion_assets.orchestration.requests import Target
@@ -21,6 +22,7 @@ from medallion_assets.orchestration.resources import LakeResource
 from medallion_assets.orchestration.schedules import schedules
 from medallion_assets.orchestration.sensors import sensors
 from medallion_assets.orchestration.translator import DATASET, ENTITY, MedallionTranslator, PlannedAsset
+from medallion_assets.orchestration.watching import NoWatcher, Watcher
 from medallion_assets.plan.model import DatasetPlan
 from medallion_assets.project import Project
 
@@ -84,8 +86,9 @@ def build_definitions(
     builder = _Builder(project, translator or MedallionTranslator(), watcher or NoWatcher())
     chosen = [plan for plan in project.plans if plan.enabled] if plans is None else plans
     with quiet():
-        specified = [builder.specified(plan) for plan in chosen]
-        targets = [one.target() for one in specified if not one.plan.not_built]
+        names = {plan.name for plan in chosen}
+        specified = [builder.specified(family) for family in families(chosen, project.plans)]
+        targets = [target for one in specified for target in one.targets(names) if not target.plan.not_built]
         board = [dashboard(targets)] if targets and plans is None else []
         return dg.Definitions(
             assets=[*(asset for one in specified for asset in one.assets(builder.watcher)), *board],
@@ -109,19 +112,22 @@ def quiet() -> Iterator[None]:
 class _Specified:
     """A dataset and the specs of its own assets; ``bronze`` is None when its silver is made of another's bronze."""
 
-    plan: DatasetPlan
+    family: Family
     bronze: dg.AssetSpec | None
     silvers: tuple[dg.AssetSpec, ...]
 
     def assets(self, watcher: Watcher) -> Iterator[dg.AssetsDefinition]:
         if self.bronze is not None:
-            yield bronze_asset(self.plan, self.bronze, watcher)
+            yield bronze_asset(self.family, self.bronze, watcher)
         if self.silvers:
-            yield silver_asset(self.plan, self.silvers, watcher)
+            yield silver_asset(self.family, self.silvers, watcher)
 
-    def target(self) -> Target:
+    def targets(self, names: Collection[str]) -> Iterator[Target]:
+        """One for each of the plans that are chosen."""
         own = self.silvers if self.bronze is None else (self.bronze, *self.silvers)
-        return Target(self.plan, tuple(spec.key for spec in own))
+        for plan in self.family.plans:
+            if plan.name in names:
+                yield Target(plan, tuple(spec.key for spec in own))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,19 +136,21 @@ class _Builder:
     translator: MedallionTranslator
     watcher: Watcher
 
-    def specified(self, plan: DatasetPlan) -> _Specified:
-        root = self.project.root
+    def specified(self, family: Family) -> _Specified:
+        root, plan, tenants = self.project.root, family.plan, family.tenants
         feed = None if plan.has_bronze else self.project.plan(plan.upstream[0])
-        bronze = self._spec(PlannedAsset(root, plan)) if feed is None else None
+        bronze = self._spec(PlannedAsset(root, plan, tenants=tenants)) if feed is None else None
         return _Specified(
-            plan, bronze, tuple(self._spec(PlannedAsset(root, plan, silver, feed)) for silver in plan.silvers)
+            family,
+            bronze,
+            tuple(self._spec(PlannedAsset(root, plan, silver, feed, tenants)) for silver in plan.silvers),
         )
 
     def _spec(self, asset: PlannedAsset) -> dg.AssetSpec:
         """The translator's, with what the IO managers need."""
-        said = {DATASET: asset.plan.name}
+        said = {DATASET: shared_name(asset.plan)}
         if asset.silver is not None:
-            entity = asset.silver.entity
+            entity = replace(asset.silver.entity, tenant=None)
             said[ENTITY] = f"{entity}/v{entity.version}"
         spec = self.translator.get_asset_spec(asset)
         return spec.merge_attributes(metadata=said).with_io_manager_key(IO_MANAGER)

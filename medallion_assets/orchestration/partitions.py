@@ -7,10 +7,22 @@ import dagster as dg
 from medallion_assets.plan.calendar import partition_of
 from medallion_assets.plan.model import Calendar
 
-__all__ = ["EVERYTHING", "partitions_of", "run_dates"]
+__all__ = ["DATE", "EVERYTHING", "TENANT", "partitions_of", "run_dates", "with_tenants"]
 
 EVERYTHING = "all"
 """Key of the one partition of a dataset of cadence none, which Dagster sees as an asset without partitions."""
+DATE, TENANT = "date", "tenant"
+"""Dimensions of the partitions of a dataset with tenants. Dagster writes them in the order of the alphabet."""
+
+
+@cache
+def with_tenants(calendar: Calendar, tenants: tuple[str, ...]) -> dg.PartitionsDefinition[str] | None:
+    """Date by tenant; tenants alone for cadence none; as ``partitions_of`` when there are no tenants."""
+    dates = partitions_of(calendar)
+    if not tenants:
+        return dates
+    named = dg.StaticPartitionsDefinition(list(tenants))
+    return named if dates is None else dg.MultiPartitionsDefinition({DATE: dates, TENANT: named})
 
 
 @cache

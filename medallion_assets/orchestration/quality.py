@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 from medallion_assets.lake.results import CheckResult, Scalar, Severity
+from medallion_assets.orchestration.families import own_key
 from medallion_assets.orchestration.requests import Target
 from medallion_assets.orchestration.resources import LakeResource
 from medallion_assets.report.page import markdown, page
@@ -60,11 +61,14 @@ def _verdicts(instance: dg.DagsterInstance, target: Target) -> Iterator[Verdict]
     for key, checks in (*bronze, *silver):
         for check in checks:
             for found in _newest(instance, dg.AssetCheckKey(key, check.name)):
+                own = None if found.partition is None else own_key(plan, found.partition)
+                if own is None and plan.dataset.tenant is not None:
+                    continue
                 result = CheckResult(
                     check.name, check.at, found.passed, _SEVERITIES[found.severity], found.description or "",
-                    found.partition, facts=dict(_facts(found)),
+                    own, facts=dict(_facts(found)),
                 )  # fmt: skip
-                yield Verdict(plan.name, key.to_user_string(), found.partition or WHOLE, result)
+                yield Verdict(plan.name, key.to_user_string(), own or WHOLE, result)
 
 
 def _newest(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> Iterator[dg.AssetCheckEvaluation]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from medallion_assets.lake.window import Partition
+from medallion_assets.orchestration.families import key_of
 from medallion_assets.plan.model import DatasetPlan
 
 __all__ = ["INTENT_TAG", "RANGE_END", "RANGE_START", "Target", "contiguous", "is_busy"]
@@ -18,7 +19,7 @@ RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_p
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A dataset with the keys of its assets, bronze first."""
+    """A dataset with the keys of its assets, bronze first. Tenants of one intent share the assets."""
 
     plan: DatasetPlan
     keys: tuple[dg.AssetKey, ...]
@@ -31,12 +32,15 @@ class Target:
     def request(self, partitions: Sequence[Partition], run_key: str, tags: Mapping[str, str]) -> dg.RunRequest:
         """``partitions`` are adjacent; of a dataset without partitions there is one."""
         tags = {INTENT_TAG: self.plan.name, **tags}
-        if self.plan.calendar.cadence == "none":
+        if self.plan.calendar.cadence == "none" and self.plan.dataset.tenant is None:
             return dg.RunRequest(run_key, asset_selection=list(self.keys), tags=tags)
         if len(partitions) == 1:
-            key = partitions[0].key
+            key = key_of(self.plan, partitions[0].key)
             return dg.RunRequest(run_key, asset_selection=list(self.keys), tags=tags, partition_key=key)
-        tags |= {RANGE_START: partitions[0].key, RANGE_END: partitions[-1].key}
+        tags |= {
+            RANGE_START: key_of(self.plan, partitions[0].key),
+            RANGE_END: key_of(self.plan, partitions[-1].key),
+        }
         return dg.RunRequest(run_key, asset_selection=list(self.keys), tags=tags)
 
 

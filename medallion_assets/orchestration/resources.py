@@ -6,8 +6,11 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
+from medallion_assets.orchestration.families import own_key
 from medallion_assets.orchestration.handles import BronzeHandle, SilverHandle
 from medallion_assets.orchestration.partitions import run_dates
+from medallion_assets.plan.catalog import silvers_named
+from medallion_assets.plan.model import DatasetPlan
 from medallion_assets.project import Project
 
 __all__ = ["LakeResource"]
@@ -41,7 +44,7 @@ class LakeResource(dg.ConfigurableResource[Project]):
         Raises ConfigError when the project has no such dataset, Failure when nothing of it has been loaded.
         """
         project = self.open()
-        plan = project.plan(name)
+        plan, partitions = _own(project.named_plans((name,)), name, partitions)
         live = project.head(plan).live
         wanted = tuple(c for c in live if partitions is None or c.load.partition in partitions)
         if not wanted:
@@ -53,13 +56,34 @@ class LakeResource(dg.ConfigurableResource[Project]):
 
         Raises ConfigError when the project has no such table, Failure when it has never been built.
         """
-        plan, silver = self.open().silver(name)
+        found = silvers_named(self.open().plans, name)
+        plan, partitions = _own(tuple(plan for plan, _ in found), name, partitions)
+        silver = next(silver for other, silver in found if other.name == plan.name)
         table = self.open().table(silver)
         version = table.version
         if version is None:
             raise _nothing(name, partitions)
         dates = None if partitions is None else run_dates(plan.calendar, partitions)
         return SilverHandle(silver.entity, silver.model, table, version, dates)
+
+
+def _own(
+    plans: tuple[DatasetPlan, ...], name: str, partitions: tuple[str, ...] | None
+) -> tuple[DatasetPlan, tuple[str, ...] | None]:
+    """The plan that all of the partitions are of, and its own names for them. Raises Failure for several tenants."""
+    if partitions is None:
+        if len(plans) == 1:
+            return plans[0], None
+    else:
+        for plan in plans:
+            own = [key for partition in partitions if (key := own_key(plan, partition)) is not None]
+            if len(own) == len(partitions):
+                return plan, tuple(own)
+    raise dg.Failure(
+        f"{name} has tenants, whose rows are not read together.\nFix: give the asset that reads it the same partitions,"
+        " and run it for one tenant at a time.",
+        allow_retries=False,
+    )
 
 
 def _nothing(what: str, partitions: tuple[str, ...] | None) -> dg.Failure:

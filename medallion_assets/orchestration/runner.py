@@ -15,11 +15,13 @@ from medallion_assets.errors import CheckError, ExtractionError, MedallionError
 from medallion_assets.lake.ports import Progress
 from medallion_assets.lake.results import Ingested, Refined
 from medallion_assets.lake.window import Partition
-from medallion_assets.orchestration.assets import NoWatcher, Watcher, ingest_op, refine_op
+from medallion_assets.orchestration.assets import ingest_op, refine_op
 from medallion_assets.orchestration.definitions import build_definitions, quiet
+from medallion_assets.orchestration.families import key_of, shared_name
 from medallion_assets.orchestration.partitions import partitions_of
 from medallion_assets.orchestration.requests import RANGE_END, RANGE_START, contiguous
 from medallion_assets.orchestration.translator import DATASET, ENTITY
+from medallion_assets.orchestration.watching import NoWatcher, Watcher
 from medallion_assets.plan.model import Calendar, DatasetPlan
 from medallion_assets.project import Project
 
@@ -110,7 +112,7 @@ def _to_absorb(
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """One run: these datasets, from the first to the last of these keys (one calendar)."""
+    """One run: these datasets, from the first to the last of these keys (one calendar, one tenant)."""
 
     plans: tuple[DatasetPlan, ...]
     keys: tuple[str, ...]
@@ -120,12 +122,12 @@ class _Group:
 
 def _groups(plans: Sequence[DatasetPlan], partitions: Mapping[str, Sequence[Partition]]) -> list[_Group]:
     """Runs in order of their datasets, then of time."""
-    together: dict[tuple[Calendar, tuple[str, ...], bool], list[DatasetPlan]] = {}
+    together: dict[tuple[Calendar, str | None, tuple[str, ...], bool], list[DatasetPlan]] = {}
     for plan in plans:
         ranges = _ranges(partitions[plan.name])
         for keys in ranges:
-            together.setdefault((plan.calendar, keys, len(ranges) == 1), []).append(plan)
-    return [_Group(tuple(members), keys, silver=whole) for (_, keys, whole), members in together.items()]
+            together.setdefault((plan.calendar, plan.dataset.tenant, keys, len(ranges) == 1), []).append(plan)
+    return [_Group(tuple(members), keys, silver=whole) for (_, _, keys, whole), members in together.items()]
 
 
 def _ranges(partitions: Sequence[Partition]) -> list[tuple[str, ...]]:
@@ -148,13 +150,14 @@ class _Runs:
         keys = self._keys(group)
         with quiet():
             job = self.defs.resolve_implicit_job_def_def_for_assets(keys)
+            plan = group.plans[0]
             if job is None:
                 raise AssertionError(f"{[plan.name for plan in group.plans]} do not share one calendar")
             result = job.execute_in_process(
                 run_config=self._config(group),
                 instance=self.instance,
                 asset_selection=keys,
-                partition_key=group.keys[0] if len(group.keys) == 1 and _is_partitioned(group) else None,
+                partition_key=key_of(plan, group.keys[0]) if len(group.keys) == 1 and _is_partitioned(group) else None,
                 tags=_tags(group),
                 raise_on_error=False,
             )
@@ -162,7 +165,7 @@ class _Runs:
         self.unexpected.extend(_unexpected(result))
 
     def _keys(self, group: _Group) -> list[dg.AssetKey]:
-        names = {plan.name for plan in group.plans}
+        names = {shared_name(plan) for plan in group.plans}
         return [
             spec.key
             for spec in self.defs.resolve_all_asset_specs()
@@ -182,13 +185,15 @@ class _Runs:
 
 
 def _is_partitioned(group: _Group) -> bool:
-    return partitions_of(group.plans[0].calendar) is not None
+    plan = group.plans[0]
+    return partitions_of(plan.calendar) is not None or plan.dataset.tenant is not None
 
 
 def _tags(group: _Group) -> dict[str, str]:
     tags = {"medallion/intent": group.plans[0].name} if len(group.plans) == 1 else {}
     if len(group.keys) > 1:
-        tags |= {RANGE_START: group.keys[0], RANGE_END: group.keys[-1]}
+        ends = (key_of(group.plans[0], key) for key in (group.keys[0], group.keys[-1]))
+        tags |= dict(zip((RANGE_START, RANGE_END), ends, strict=True))
     return tags
 
 

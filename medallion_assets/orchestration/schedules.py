@@ -29,7 +29,7 @@ def schedules(project: Project, targets: Sequence[Target]) -> list[dg.ScheduleDe
             groups.setdefault((asked.cron, asked.timezone or target.plan.calendar.timezone), []).append(target)
     if not groups:
         return []
-    every = [key for members in groups.values() for target in members for key in target.keys]
+    every = dict.fromkeys(key for members in groups.values() for target in members for key in target.keys)
     job = dg.define_asset_job("scheduled", dg.AssetSelection.assets(*every))
     return [_schedule(project, cron, zone, members, job) for (cron, zone), members in sorted(groups.items())]
 

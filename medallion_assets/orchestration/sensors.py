@@ -45,7 +45,7 @@ def _sensor(project: Project, kind: str, seconds: int, targets: Sequence[Target]
     @dg.sensor(
         name=f"{kind}_every_{seconds}_s",
         minimum_interval_seconds=seconds,
-        asset_selection=dg.AssetSelection.assets(*(key for target in targets for key in target.keys)),
+        asset_selection=dg.AssetSelection.assets(*dict.fromkeys(key for target in targets for key in target.keys)),
         description=f"{kind.title()} that arrived: " + ", ".join(t.plan.name for t in targets[:10]),
         default_status=dg.DefaultSensorStatus.RUNNING,
     )

@@ -14,20 +14,18 @@ from pathlib import Path
 import dagster as dg
 
 from medallion_assets.lake.ids import EntityId
+from medallion_assets.orchestration.families import shared_name
 from medallion_assets.orchestration.freshness import freshness_of
 from medallion_assets.orchestration.metadata import code_reference, contract_schema
-from medallion_assets.orchestration.partitions import partitions_of
+from medallion_assets.orchestration.partitions import with_tenants
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 
-__all__ = ["DATASET", "ENTITY", "TENANT", "MedallionTranslator", "PlannedAsset"]
+__all__ = ["DATASET", "ENTITY", "MedallionTranslator", "PlannedAsset"]
 
 DATASET = "medallion/dataset"
 """Metadata key: the dataset an asset belongs to. Set after the translator has spoken; the IO managers rely on it."""
 ENTITY = "medallion/entity"
 """Metadata key: the silver table an asset is."""
-
-TENANT = "medallion/tenant"
-"""Tag of a tenant's assets."""
 
 _TAG = re.compile(r"[A-Za-z0-9_.-]{0,63}\Z")
 _TAG_NAME = re.compile(r"([A-Za-z0-9_.-]{1,63}/)?[A-Za-z0-9_.-]{1,63}\Z")
@@ -45,12 +43,12 @@ class PlannedAsset:
     """None: the bronze asset."""
     feed: DatasetPlan | None = None
     """Of a silver asset on another dataset's bronze (``source: {type: bronze}``): that dataset."""
+    tenants: tuple[str, ...] = ()
+    """Those that share the asset; ``plan`` is then that of the first."""
 
 
 class MedallionTranslator:
-    """``bronze/<system>/<table>`` and ``silver/<domain>/<entity>`` (of a later version ``<entity>_v2``) by domain; of a
-    tenant with its name behind.
-    """
+    """``bronze/<system>/<table>`` and ``silver/<domain>/<entity>`` (of a later version ``<entity>_v2``) by domain."""
 
     def get_asset_spec(self, asset: PlannedAsset) -> dg.AssetSpec:
         """Called once an asset when definitions are built; does no I/O. What it returns is not checked again."""
@@ -58,28 +56,27 @@ class MedallionTranslator:
 
     def _silver(self, asset: PlannedAsset, silver: SilverPlan) -> dg.AssetSpec:
         plan, entity = asset.plan, silver.entity
-        bronze = self.get_asset_spec(PlannedAsset(asset.root, asset.feed or plan))
+        bronze = self.get_asset_spec(PlannedAsset(asset.root, asset.feed or plan, tenants=asset.tenants))
         metadata: dict[str, object] = {
             "dagster/table_name": f"silver.{entity.domain}.{_versioned(entity)}",
             "dagster/code_references": code_reference(asset.root, plan),
             "model": silver.model,
             "keys": ", ".join(silver.keys),
             "order_by": ", ".join(silver.order_by),
-            "store": silver.store,
-            "path": silver.path,
+            **_place(asset, silver.store, silver.path),
         }
         if plan.columns:
             metadata["dagster/column_schema"] = contract_schema(plan.columns)
         return dg.AssetSpec(
-            key=dg.AssetKey(["silver", entity.domain, _versioned(entity), *_tenant(plan)]),
+            key=dg.AssetKey(["silver", entity.domain, _versioned(entity)]),
             deps=[bronze.key],
-            description=_description(plan, f"{silver.model} of {plan.name}."),
+            description=_description(plan, f"{silver.model} of {shared_name(plan)}."),
             metadata=metadata | _meta(plan),
             group_name=entity.domain,
             owners=_owners(silver.owners or plan.owners),
             tags=_tags(plan),
             kinds={"silver", "deltalake"} if silver.format == "delta" else {"silver", "parquet"},
-            partitions_def=partitions_of(plan.calendar),
+            partitions_def=with_tenants(plan.calendar, asset.tenants),
             freshness_policy=freshness_of(plan),
         )
 
@@ -87,23 +84,27 @@ class MedallionTranslator:
 def _bronze(asset: PlannedAsset) -> dg.AssetSpec:
     plan = asset.plan
     metadata: dict[str, object] = {
-        "dagster/table_name": f"bronze.{plan.name}",
+        "dagster/table_name": f"bronze.{shared_name(plan)}",
         "dagster/code_references": code_reference(asset.root, plan),
         "pattern": plan.bronze.pattern,
-        "store": plan.bronze.store,
-        "path": plan.bronze.path,
+        **_place(asset, plan.bronze.store, plan.bronze.path),
     }
     return dg.AssetSpec(
-        key=dg.AssetKey(["bronze", plan.dataset.system, plan.dataset.table, *_tenant(plan)]),
-        description=_description(plan, f"What {plan.name} gave, window by window, exactly as given."),
+        key=dg.AssetKey(["bronze", plan.dataset.system, plan.dataset.table]),
+        description=_description(plan, f"What {shared_name(plan)} gave, window by window, exactly as given."),
         metadata=metadata | _meta(plan),
         group_name=plan.silvers[0].entity.domain if plan.silvers else plan.dataset.system,
         owners=_owners(plan.owners),
         tags=_tags(plan),
         kinds={"bronze", "parquet", plan.source.type},
-        partitions_def=partitions_of(plan.calendar),
+        partitions_def=with_tenants(plan.calendar, asset.tenants),
         freshness_policy=freshness_of(plan),
     )
+
+
+def _place(asset: PlannedAsset, store: str, path: str) -> dict[str, str]:
+    """Where it lies; each tenant's partitions say it themselves."""
+    return {"tenants": ", ".join(asset.tenants)} if asset.tenants else {"store": store, "path": path}
 
 
 def _versioned(entity: EntityId) -> str:
@@ -133,14 +134,7 @@ def _owners(owners: tuple[str, ...]) -> list[str]:
 
 
 def _tags(plan: DatasetPlan) -> dict[str, str]:
-    tenant = plan.dataset.tenant
-    own = {} if tenant is None else {TENANT: tenant}
-    return own | {name: value for name, value in plan.tags.items() if _is_tag(name, value)}
-
-
-def _tenant(plan: DatasetPlan) -> tuple[str, ...]:
-    """The last part of the keys of a tenant's assets."""
-    return () if plan.dataset.tenant is None else (plan.dataset.tenant,)
+    return {name: value for name, value in plan.tags.items() if _is_tag(name, value)}
 
 
 def _is_tag(name: str, value: str) -> bool:

@@ -8,7 +8,7 @@ from graphlib import TopologicalSorter
 from medallion_assets.errors import ConfigError
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 
-__all__ = ["plan_named", "plans_named", "runnable", "silver_named"]
+__all__ = ["plan_named", "plans_named", "runnable", "silver_named", "silvers_named"]
 
 
 def plan_named(plans: Sequence[DatasetPlan], name: str) -> DatasetPlan:
@@ -40,6 +40,13 @@ def silver_named(plans: Sequence[DatasetPlan], name: str, tenant: str | None = N
     if len(found) == 1:
         return found[0]
     raise _not_one(name, [_versioned(s) for _, s in found], {str(s.entity): (s.entity.entity,) for _, s in tables})
+
+
+def silvers_named(plans: Sequence[DatasetPlan], name: str) -> tuple[tuple[DatasetPlan, SilverPlan], ...]:
+    """As ``silver_named``; of a table with tenants without ``@tenant``, those of all of them."""
+    tables = [(plan, silver) for plan in plans for silver in plan.silvers if silver.entity.tenant is not None]
+    shared = tuple((plan, silver) for plan, silver in tables if name in _shared_names(silver))
+    return shared or (silver_named(plans, name),)
 
 
 def runnable(plans: Sequence[DatasetPlan], names: Sequence[str], tenant: str | None = None) -> tuple[DatasetPlan, ...]:

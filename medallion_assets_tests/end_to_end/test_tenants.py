@@ -3,16 +3,13 @@
 import json
 from pathlib import Path
 
-import dagster as dg
 import polars as pl
 import pytest
 from deltalake import DeltaTable
 
 from medallion_assets.errors import InvalidProject
-from medallion_assets.orchestration.definitions import load_definitions
 from medallion_assets.project import Project as Loaded
 from medallion_assets_tests.end_to_end.project import Outcome, Project, day
-from medallion_assets_tests.orchestration.runs import run
 
 USERS = """
 system: crm
@@ -143,17 +140,6 @@ def test_the_same_work_is_recorded_as_dagster_runs(
     shop.medallion("run", "users", "--date", day(0), "--dagster").succeeded()
     assert _rows(shop.root / "lake", "acme") == [(1, "Bonn"), (2, "Bonn")]
     assert _rows(shop.root / "far", "globex") == [(1, "Kiel"), (2, "Kiel")]
-
-
-def test_a_tenant_has_assets_of_its_own(shop: Project) -> None:
-    defs = load_definitions(shop.root)
-    keys = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
-    assert {"bronze/crm/users/acme", "silver/crm/users/acme", "silver/crm/users/globex"} <= set(keys)
-    assert keys["silver/crm/users/acme"].tags["medallion/tenant"] == "acme"
-    with dg.DagsterInstance.ephemeral() as instance:
-        done = run(defs, instance, ["bronze/crm/users/globex", "silver/crm/users/globex"], [day(0)])
-    assert done.success
-    assert _files(shop.root / "lake") == set()
 
 
 def _refusal(root: Path) -> str:

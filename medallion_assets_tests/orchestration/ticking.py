@@ -59,10 +59,9 @@ class Desk:
     def schedule(self, name: str, at: datetime) -> list[dg.RunRequest]:
         """One tick of a schedule."""
         repository = self.defs.get_repository_def()
-        context = dg.build_schedule_context(
-            instance=self.instance, scheduled_execution_time=at, repository_def=repository
-        )
-        return list(self.defs.resolve_schedule_def(name).evaluate_tick(context).run_requests or [])
+        made = dg.build_schedule_context(instance=self.instance, scheduled_execution_time=at, repository_def=repository)
+        with made as context:  # or its copy of the instance is closed whenever garbage is looked for
+            return list(self.defs.resolve_schedule_def(name).evaluate_tick(context).run_requests or [])
 
     def run(self, requests: Sequence[dg.RunRequest]) -> list[bool]:
         """Run what was asked for."""
@@ -74,7 +73,8 @@ class Desk:
         assert job is not None
         done = job.execute_in_process(
             instance=self.instance, asset_selection=selection, partition_key=request.partition_key,
-            tags=dict(request.tags), raise_on_error=False,
+            tags={k: v for k, v in request.tags.items() if not k.startswith("dagster/partition/")},
+            raise_on_error=False,
         )  # fmt: skip
         return done.success
 
