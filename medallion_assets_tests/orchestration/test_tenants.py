@@ -6,13 +6,15 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
+from dagster._core.definitions.automation_tick_evaluation_context import build_run_requests_with_backfill_policies
+from dagster._core.definitions.events import AssetKeyPartitionKey
 
 from medallion_assets.alerts.message import Message
 from medallion_assets.cli.app import main
 from medallion_assets.orchestration.definitions import build_definitions, load_definitions
 from medallion_assets.orchestration.resources import LakeResource
 from medallion_assets.project import Project
-from medallion_assets_tests.orchestration.runs import evaluations, materializations, run
+from medallion_assets_tests.orchestration.runs import RANGE_END, RANGE_START, evaluations, materializations, run
 from medallion_assets_tests.orchestration.ticking import Desk, asked
 
 USERS = """
@@ -96,6 +98,21 @@ def test_a_range_over_tenants_is_one_run_with_the_facts_and_checks_of_each(
     assert by_partition == {name: name.endswith("acme") for name in every}
     uris = {name: str(of["dagster/uri"]) for name, of in materializations(instance, SILVER).items()}
     assert all(f"tenant={str(name).rpartition('|')[2]}/" in uri for name, uri in uris.items())
+
+
+def test_a_backfill_is_one_run_a_tenant(root: Path, instance: dg.DagsterInstance) -> None:
+    days, keys = (FIRST, SECOND, "2024-01-03"), [dg.AssetKey.from_user_string(key) for key in (BRONZE, SILVER)]
+    wanted = [
+        AssetKeyPartitionKey(key, dg.MultiPartitionKey({"date": day, "tenant": tenant}))
+        for key in keys
+        for day in days
+        for tenant in ("acme", "globex")
+    ]
+    graph = load_definitions(root).resolve_asset_graph()
+    requests = build_run_requests_with_backfill_policies(wanted, graph, instance)
+    ranges = {(r.tags[RANGE_START], r.tags[RANGE_END]) for r in requests}
+    assert ranges == {(f"{FIRST}|{tenant}", f"2024-01-03|{tenant}") for tenant in ("acme", "globex")}
+    assert [set(r.asset_selection or []) for r in requests] == [set(keys), set(keys)]
 
 
 def test_what_stops_one_tenant_stops_no_other(root: Path, instance: dg.DagsterInstance) -> None:
@@ -236,3 +253,29 @@ def test_the_command_line_records_runs_of_the_same_partitions(
     assert _tenants(root) == {"tenant=acme"}
     with dg.DagsterInstance.get() as recorded:
         assert set(materializations(recorded, SILVER)) == {f"{FIRST}|acme", f"{SECOND}|acme"}
+
+
+def test_a_table_on_anothers_bronze_may_be_made_for_some_of_its_tenants(
+    root: Path, instance: dg.DagsterInstance
+) -> None:
+    names = "system: crm\ntable: names\ntenants: [globex]\nsource: {type: bronze, dataset: crm.users}\n"
+    (root / "intents/names.yaml").write_text(f"{names}silver: {{model: scd_type_1, keys: id}}\n", "utf-8")
+    defs = load_definitions(root)
+    assert run(defs, instance, [BRONZE], [f"{FIRST}|acme", f"{FIRST}|globex"]).success
+    assert run(defs, instance, ["silver/crm/names"], [f"{FIRST}|globex"]).success
+    assert list(materializations(instance, "silver/crm/names")) == [f"{FIRST}|globex"]
+    table = pl.read_delta(str(root / "lake/silver/tenant=globex/domain=crm/entity=names/v1"))
+    assert table["who"].to_list() == ["globex"]
+
+
+def test_a_run_that_failed_goes_on_with_the_tenants_it_had_not_loaded(root: Path, instance: dg.DagsterInstance) -> None:
+    """What a tenant has is not loaded again; what failed is."""
+    (root / f"data/acme/{FIRST}.csv").rename(root / "late.csv")
+    defs, keys = load_definitions(root), [f"{FIRST}|acme", f"{FIRST}|globex"]
+    assert not run(defs, instance, [BRONZE, SILVER], keys).success
+    (root / "late.csv").rename(root / f"data/acme/{FIRST}.csv")
+    assert run(defs, instance, [BRONZE, SILVER], keys).success
+    bronze = root / "lake/bronze"
+    commits = sorted(path.relative_to(bronze).parts[0] for path in bronze.rglob("_commits/*.json"))
+    assert commits == ["tenant=acme", "tenant=globex"]
+    assert (_rows(root, "acme"), _rows(root, "globex")) == ([(1, 1, "acme")], [(1, -1, "globex")])
