@@ -108,6 +108,17 @@ def test_the_failure_of_one_tenant_stops_no_other(shop: Project) -> None:
     assert _rows(shop.root / "far", "globex") == [(1, "Kiel"), (2, "Kiel")]
 
 
+def test_no_tenant_needs_the_credentials_of_another(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What globex's store is called with is looked up for globex alone; without it acme runs all the same."""
+    monkeypatch.delenv("FAR")
+    shop.medallion("run", "users", "--tenant", "acme", "--date", day(0)).succeeded()
+    (shop.root / f"data/acme/{day(0)}.csv").write_text("id,city\n1,Ulm\n", "utf-8")
+    done = shop.medallion("run", "users", "--date", day(0))
+    assert done.exit_code == 1
+    assert "PLN-021" in done.output
+    assert _rows(shop.root / "lake", "acme") == [(1, "Ulm")]
+
+
 def test_a_tenant_that_is_not_rolled_out_is_left_out(shop: Project) -> None:
     shop.write("platform.yaml", STORES.replace("globex: {stores", "globex: {enabled: false, stores"))
     shop.medallion("run", "users", "--date", day(0)).succeeded()
