@@ -16,6 +16,7 @@ from medallion_assets.orchestration.assets import IO_MANAGER, bronze_asset, silv
 from medallion_assets.orchestration.broken import broken_definitions
 from medallion_assets.orchestration.families import Family, families, shared_name
 from medallion_assets.orchestration.io_managers import lake_io_manager
+from medallion_assets.orchestration.lost_runs import lost_runs
 from medallion_assets.orchestration.quality import dashboard
 from medallion_assets.orchestration.requests import Target
 from medallion_assets.orchestration.resources import LakeResource
@@ -89,11 +90,12 @@ def build_definitions(
         names = {plan.name for plan in chosen}
         specified = [builder.specified(family) for family in families(chosen, project.plans)]
         targets = [target for one in specified for target in one.targets(names) if not target.plan.not_built]
-        board = [dashboard(targets)] if targets and plans is None else []
+        whole = bool(targets) and plans is None
+        board, watch = ([dashboard(targets)], [lost_runs()]) if whole else ([], [])
         return dg.Definitions(
             assets=[*(asset for one in specified for asset in one.assets(builder.watcher)), *board],
             schedules=schedules(project, targets),
-            sensors=[*sensors(project, targets), *alert_sensors(project, targets)],
+            sensors=[*sensors(project, targets), *alert_sensors(project, targets), *watch],
             resources={"lake": lake, IO_MANAGER: lake_io_manager},
             executor=dg.in_process_executor,
         )

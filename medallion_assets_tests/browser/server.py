@@ -53,7 +53,7 @@ def example_ui() -> Iterator[Ui]:
             shutil.copy(ROOT / name, root)
         home.mkdir()
         shutil.copy(ROOT / "dagster.yaml", home)
-        port = _free_port()
+        port = free_port()
         ui = Ui(f"http://127.0.0.1:{port}", root, _environment(root, home))
         ui.medallion("run", "--dagster", "nyc.airlines", "nyc.planes", "nyc.weather", "vega.movies")
         ui.medallion("run", "--dagster", "nyc.flights", "--from", "2013-01-01", "--to", "2013-01-10")
@@ -79,7 +79,7 @@ def _running(ui: Ui, port: int, log: Path) -> Iterator[None]:
             for command in commands:
                 child = subprocess.Popen(command, cwd=ui.root, env=ui.environment, stdout=output, stderr=output)
                 children.append(child)
-            _wait_for(ui.url, children, log)
+            wait_for(ui.url, children, log)
             yield
         finally:
             for child in children:
@@ -88,13 +88,13 @@ def _running(ui: Ui, port: int, log: Path) -> Iterator[None]:
                 child.wait(30)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _wait_for(url: str, children: list["subprocess.Popen[bytes]"], log: Path) -> None:
+def wait_for(url: str, children: list["subprocess.Popen[bytes]"], log: Path) -> None:
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         assert all(child.poll() is None for child in children), log.read_text()
