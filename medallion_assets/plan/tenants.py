@@ -70,7 +70,7 @@ def tenant_problems(located: LocatedIntent, by_name: Mapping[str, Intent], platf
             )
         return
     first: dict[str, str | None] = {}
-    for one in tenancies(intent, platform):
+    for one in tenancies(intent, platform) if intent.tenants else ():
         said = repr(one.intent.source)
         if said in first:
             yield Problem(
