@@ -139,6 +139,8 @@ def request_texts(source: Source) -> Iterator[tuple[tuple[Key, ...], str]]:
             yield from _texts(("args",), source.args)
         case PluginSource():
             yield from _texts((), source.model_dump(exclude={"type", "retry", "timeout"}))
+        case Kafka(topic=topic) if "{tenant}" in topic:  # the one field that a topic may have
+            yield ("topic",), topic
         case Database() | Kafka() | Bronze():
             return
 

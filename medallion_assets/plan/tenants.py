@@ -104,7 +104,7 @@ def _source(source: Source, tenant: str, names: Tenant) -> Source:
             changed = {"params": {"tenant": tenant, **source.params}} if _binds(source) else {}
             changed["connection"] = _connection(source.connection, names)
         case Kafka():
-            changed = {"connection": _connection(source.connection, names)}
+            changed = {"topic": _filled(source.topic, tenant), "connection": _connection(source.connection, names)}
         case Python():
             changed = {"args": _filled(source.args, tenant)}
         case PluginSource():

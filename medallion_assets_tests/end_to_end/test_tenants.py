@@ -194,6 +194,18 @@ def test_names_that_platform_yaml_has_not_are_refused(shop: Project) -> None:
     assert "platform.yaml has no tenant `initech`." in refused.output
 
 
+def test_a_topic_may_be_the_tenants_own(project: Project) -> None:
+    project.write("platform.yaml", 'connections: {bus: {type: kafka, brokers: ["b:9092"]}}\n')
+    text = (
+        'system: web\ntable: t\nload: incremental\nsource: {type: kafka, connection: bus, topic: "clicks.{tenant}"}\n'
+    )
+    project.write("intents/t.yaml", text)
+    assert "`{tenant}` has no value here." in _refusal(project.root)
+    project.write("intents/t.yaml", text + "tenants: [acme, globex]\n")
+    plans = Loaded.load(project.root, variables={}).plans
+    assert [getattr(plan.source, "topic", None) for plan in plans] == ["clicks.acme", "clicks.globex"]
+
+
 def test_a_database_is_the_tenants_own_or_asked_for_its_rows(project: Project) -> None:
     project.write(
         "platform.yaml",
