@@ -39,6 +39,7 @@ bench: $(VENV)/.bench        ## speed and memory, as ratios; benchmarks/README.m
 	$(BIN)/python benchmarks/rest.py
 	$(BIN)/python benchmarks/database.py
 	$(BIN)/python benchmarks/load.py
+	$(BIN)/python benchmarks/backfill.py
 
 lock: $(VENV)/.dev           ## renew the exact versions after a change of pyproject.toml
 	$(BIN)/uv pip compile --universal --python-version 3.10 --all-extras --no-annotate --no-header --quiet \

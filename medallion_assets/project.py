@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta, timezone
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from medallion_assets.errors import ConfigError, ExtractionError, InvalidProject, MedallionError, Problem
 from medallion_assets.intent.parse import parse_platform, parse_project
@@ -549,6 +550,20 @@ class Project:
         absorbed = min((self.table(silver).absorbed or 0 for silver in readers), default=sys.maxsize)
         keep = Keep(GARBAGE_GRACE if grace is None else grace, plan.bronze.retention, absorbed)
         return sweep(self.store(plan.bronze.store), plan.bronze.path, keep, delete=delete)
+
+    def vacuum(self, silver: SilverPlan, *, grace: timedelta | None = None, delete: bool = False) -> tuple[str, ...]:
+        """Files that only old versions of a table need; with ``delete`` they are removed.
+
+        ``grace``: None is the intent's ``retention.silver``, or 7 days. Raises StorageError.
+        """
+        from medallion_assets.runs.admit import GARBAGE_GRACE
+
+        age = silver.retention or GARBAGE_GRACE if grace is None else grace
+        store = self.store(silver.store)
+        with self._scrubbed():
+            there = {info.path.removeprefix(f"{silver.path}/") for info in store.list(silver.path)}
+            # Delta goes by its log, which remembers also what is removed already.
+            return tuple(file for file in self.table(silver).vacuum(age, delete=delete) if unquote(file) in there)
 
     @staticmethod
     def refuse_unbuilt(plan: DatasetPlan) -> None:

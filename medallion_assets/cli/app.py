@@ -291,6 +291,7 @@ for further in (
     upkeep.repair,
     upkeep.gc,
     silver.rebuild,
+    silver.vacuum,
     lineage,
     decisions.approve,
     decisions.expunge,

@@ -5,17 +5,30 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ParamSpec
 
 import typer
 
-from medallion_assets.errors import InvalidProject, MedallionError
+from medallion_assets.errors import ConfigError, InvalidProject, MedallionError
 
 if TYPE_CHECKING:
     from medallion_assets.project import Project
 
-__all__ = ["AsJson", "Debug", "Env", "Names", "Options", "Root", "command", "complain", "document", "options_of"]
+__all__ = [
+    "AsJson",
+    "Debug",
+    "Env",
+    "Names",
+    "Options",
+    "Root",
+    "command",
+    "complain",
+    "document",
+    "options_of",
+    "span",
+]
 
 INTERRUPTED = 130
 
@@ -94,3 +107,17 @@ def document(value: object) -> None:
     import json
 
     print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def span(text: str, option: str) -> timedelta:
+    """Raises ConfigError CLI-013."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from medallion_assets.intent.base import Duration
+
+    try:
+        return TypeAdapter(Duration).validate_python(text)
+    except ValidationError:
+        raise ConfigError(
+            "CLI-013", f"{text!r} is not a span of time.", where=option, fix="write 30m, 12h or 7d."
+        ) from None

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medallion_assets.cli.options import AsJson, Debug, Env, Names, Root, command, document, options_of
+from medallion_assets.cli.options import AsJson, Debug, Env, Names, Root, command, document, options_of, span
 from medallion_assets.errors import CheckError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from medallion_assets.project import Project
     from medallion_assets.runs.proof import Proof
 
-__all__ = ["proofs_json", "proofs_of", "prove_text", "quarantine", "rebuild"]
+__all__ = ["proofs_json", "proofs_of", "prove_text", "quarantine", "rebuild", "vacuum"]
 
 
 @command
@@ -103,6 +103,37 @@ quarantine = typer.Typer(
     name="quarantine", help="Rows that were not used: list them, show them, try them again.", add_completion=False,
     rich_markup_mode=None, no_args_is_help=True,
 )  # fmt: skip
+
+
+@command
+def vacuum(
+    context: typer.Context,
+    intents: Names = None,
+    *,
+    delete: Annotated[bool, typer.Option("--delete", help="Remove them; without this they are only shown.")] = False,
+    grace: Annotated[
+        str | None, typer.Option(metavar="AGE", help="Versions superseded since stay (12h, 7d): the intent's, or 7d.")
+    ] = None,
+    project: Root = None,
+    env: Env = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Show, or remove, files of silver tables that only versions older than `retention.silver` need."""
+    options = options_of(context, project, env, as_json, debug)
+    loaded = options.load()
+    age = None if grace is None else span(grace, "medallion vacuum --grace")
+    plans = [loaded.plan(name) for name in intents] if intents else [p for p in loaded.plans if not p.not_built]
+    found = {str(s.entity): loaded.vacuum(s, grace=age, delete=delete) for plan in plans for s in plan.silvers}
+    if options.as_json:
+        document({name: list(files) for name, files in found.items()})
+        return
+    from medallion_assets.cli.output import table
+
+    rows = [(name, file) for name, files in found.items() for file in files]
+    if rows:
+        print(table(("table", "file"), rows))
+    print(f"{'Removed' if delete else 'To be removed with --delete'}: {len(rows):,} files.")
 
 
 @quarantine.command("list")

@@ -1,14 +1,13 @@
 """Commands for whoever looks after a lake: what its stores can do, whether it is whole, what in it is garbage."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medallion_assets.cli.options import AsJson, Debug, Env, Names, Root, command, document, options_of
+from medallion_assets.cli.options import AsJson, Debug, Env, Names, Root, command, document, options_of, span
 from medallion_assets.cli.silver import proofs_json, proofs_of, prove_text
-from medallion_assets.errors import CheckError, ConfigError, Corrupt, StorageError
+from medallion_assets.errors import CheckError, Corrupt, StorageError
 
 if TYPE_CHECKING:
     from medallion_assets.bronze.audit import Audit
@@ -209,25 +208,12 @@ def gc(
     """Show, or remove, what no commit names and what was replaced longer ago than `retention.bronze`."""
     options = options_of(context, project, env, as_json, debug)
     loaded = options.load()
-    age = _age(grace)
+    age = span(grace, "medallion gc --grace")
     found = {plan.name: loaded.sweep(plan, grace=age, delete=delete) for plan in _with_bronze(loaded, intents)}
     if options.as_json:
         document({name: _sweep_json(sweep) for name, sweep in found.items()})
     else:
         print(_sweeps_text(found, deleted=delete))
-
-
-def _age(text: str) -> timedelta:
-    from pydantic import TypeAdapter, ValidationError
-
-    from medallion_assets.intent.base import Duration
-
-    try:
-        return TypeAdapter(Duration).validate_python(text)
-    except ValidationError:
-        raise ConfigError(
-            "CLI-013", f"{text!r} is not a span of time.", where="medallion gc --grace", fix="write 30m, 12h or 7d."
-        ) from None
 
 
 def _sweeps_text(found: "Mapping[str, Sweep]", *, deleted: bool) -> str:

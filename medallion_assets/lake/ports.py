@@ -6,7 +6,7 @@ Each port has one behavioural test suite in ``medallion_assets_tests`` that ever
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from medallion_assets.lake.manifest import CursorValue, FileFact, SourceFacts
@@ -224,6 +224,10 @@ class Table(Protocol):
 
         ``again``: the table says that it is at this state, and is not.
         """
+        ...
+
+    def vacuum(self, age: timedelta, *, delete: bool = False) -> tuple[str, ...]:
+        """Files that only versions superseded for longer than ``age`` need; with ``delete`` they are removed."""
         ...
 
     def advance(self, state: TableState) -> int:

@@ -138,6 +138,8 @@ class SilverPlan:
     engine: Literal["auto", "polars", "duckdb", "spark"]
     checks: tuple[CheckPlan, ...]
     owners: tuple[str, ...]
+    retention: timedelta | None
+    """How long files of superseded versions are kept by ``medallion vacuum``; None: its default."""
     fingerprint: str
     """SHA-256 over all that determines the table's rows: this spec, columns, row rules that move rows, schema mode."""
 

@@ -54,6 +54,7 @@ def silver_plan(
         engine=silver.engine or intent.engine,
         checks=silver_checks(intent.checks, silver.model, keys),
         owners=silver.owners or intent.owners,
+        retention=intent.retention.silver,
         fingerprint=_fingerprint(intent, silver, load),
     )
 

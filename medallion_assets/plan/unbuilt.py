@@ -31,7 +31,6 @@ def inactive(intent: Intent) -> tuple[str, ...]:
     asked = {
         "`sensor` of a source without files or messages": intent.sensor is not None
         and not isinstance(intent.source, File | Kafka),
-        "`retention.silver`": intent.retention.silver is not None,
     }
     return tuple(f"{name} is accepted and not active in this version." for name, given in asked.items() if given)
 

@@ -11,6 +11,8 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import timedelta
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -135,6 +137,26 @@ class DeltaTable:
                 commit_properties=self._properties(state),
             )  # fmt: skip
         return self._committed()
+
+    def vacuum(self, age: timedelta, *, delete: bool = False) -> tuple[str, ...]:
+        """Files that only versions superseded for longer than ``age`` (whole hours, rounded up) need, relative to the
+        table; with ``delete`` they are removed, and those versions cannot be read any more.
+
+        The table's state stays: what Delta commits for this carries it on.
+        """
+        import deltalake
+
+        if self._table is None:
+            return ()
+        found = self._table.history(1)[0].get(_KEY)
+        carried = deltalake.CommitProperties(custom_metadata={_KEY: found} if isinstance(found, str) else {})
+        with _Failures(self):
+            files = self._table.vacuum(
+                ceil(age / timedelta(hours=1)), dry_run=not delete, enforce_retention_duration=False,
+                commit_properties=carried, full=True,
+            )  # fmt: skip
+        self.reload()
+        return tuple(sorted(files))
 
     def _committed(self) -> int:
         before = None if self._table is None else set(self._table.file_uris())

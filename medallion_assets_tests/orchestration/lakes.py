@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from pathlib import Path
 
@@ -109,6 +109,9 @@ class MemoryTable:
     def replace(
         self, rows: pl.DataFrame, state: TableState, *, partition_by: Sequence[str] = (), again: bool = False
     ) -> int:
+        raise NotImplementedError
+
+    def vacuum(self, age: timedelta, *, delete: bool = False) -> tuple[str, ...]:
         raise NotImplementedError
 
     def advance(self, state: TableState) -> int:

@@ -223,8 +223,9 @@ def test_what_has_no_effect_yet_is_said_and_stops_nothing() -> None:
          sensor: {interval: 60s}, alerts: [{channel: c}], retention: {bronze: 30d, silver: 90d}}
         """
     )
-    assert found.not_built == ()
-    assert [sentence.split()[0] for sentence in found.inactive] == ["`retention.silver`"]
+    assert (found.not_built, found.inactive) == ((), ())
+    python = plan("{system: s, table: t, source: {type: python, function: 'f:g'}, load: full, sensor: {interval: 60s}}")
+    assert [sentence.split()[0] for sentence in python.inactive] == ["`sensor`"]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -120,6 +120,9 @@ class MemoryTable:
         self, rows: pl.DataFrame, state: TableState, *, partition_by: Sequence[str] = (), again: bool = False
     ) -> int:
         raise AssertionError("verify writes nothing")
+
+    def vacuum(self, age: timedelta, *, delete: bool = False) -> tuple[str, ...]:
+        raise NotImplementedError
 
     def advance(self, state: TableState) -> int:
         raise AssertionError("verify writes nothing")
