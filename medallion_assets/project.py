@@ -405,14 +405,15 @@ class Project:
         progress: Progress | None = None,
         afresh: bool = False,
     ) -> "Refined":
-        """Bring one silver table up to bronze's head; ``afresh``: also when it says that it is. Loads of the partitions
-        ``allow_deletes`` that are held for the number of their deletes are approved in bronze's log and absorbed.
+        """Bring one silver table and its exports up to bronze's head; ``afresh``: also when it says that it is.
 
-        Raises ConfigError PLN-008, StorageError, CheckError.
+        Loads of the partitions ``allow_deletes`` that are held for the number of their deletes are approved in bronze's
+        log and absorbed. Raises ConfigError PLN-008, StorageError, CheckError.
         """
         self.refuse_unbuilt(plan)
         from medallion_assets.engines.polars import PolarsEngine
         from medallion_assets.runs.approve import approve
+        from medallion_assets.runs.export import export_csv
         from medallion_assets.runs.refine import refine
 
         store, engine, beside = self.store(plan.bronze.store), PolarsEngine(), self.store(silver.store)
@@ -428,6 +429,8 @@ class Project:
                 before, done = done, refine(plan, silver, store=store, table=table, engine=engine,
                                             quarantine_store=beside, progress=progress)  # fmt: skip
                 done = replace(done, changed=before.changed + done.changed, written=before.written or done.written)
+            if "csv" in silver.exports:
+                export_csv(silver, table, done, beside)
             told(done)
             return done
 

@@ -54,8 +54,6 @@ def _silver(silver: Silver, intent: Intent) -> Iterator[str]:
         yield f"engine `{engine}`"
     if silver.format != "delta":
         yield f"silver in format `{silver.format}`"
-    if silver.exports:
-        yield f"export to {', '.join(silver.exports)}"
 
 
 def _check(check: Check) -> Iterator[str]:
