@@ -63,19 +63,24 @@ class _Sources:
 
     @property
     def _model_columns(self) -> Mapping[str, Sequence[str]]:
-        """Columns that models add, and what decides them: names in silver or in bronze."""
+        """Columns that models add, and what decides them: names in silver or in bronze.
+
+        A column that the intent itself gives one of these names is none of them.
+        """
         order, told = self.silver.order_by, self._told
         span: Sequence[str] = order
         if isinstance(self.plan.load, CurrentHistory):
             said = self.plan.load.interval
             span = [said.start, said.end, *((said.current,) if said.current else ())]
         tracked = self._tracked
-        return {
+        added: dict[str, Sequence[str]] = {
             FROM: span, TO: (*span, *told), IS_CURRENT: (*span, *told), IS_DELETED: told,
             DELETED_AT: (*told, *order), OPERATION: told, CHANGED_AT: order, CHANGE_TYPE: (*told, *tracked),
             CHANGED_COLUMNS: tracked, BEFORE: tracked, AFTER: tracked,
             RESCUED: [column.name for column in self.plan.columns if column.type is not None],
         }  # fmt: skip
+        theirs = {*self.named, *self.silver.keys, *order}
+        return {name: sources for name, sources in added.items() if name not in theirs}
 
     @property
     def _told(self) -> Sequence[str]:

@@ -143,4 +143,4 @@ def test_an_unknown_channel_stops_nothing(tmp_path: Path, instance: dg.DagsterIn
 
 def test_without_alerts_there_is_no_sensor(tmp_path: Path, instance: dg.DagsterInstance) -> None:
     desk = Desk(tmp_path, {"orders": ORDERS[: ORDERS.index("alerts")]}, instance)
-    assert not desk.defs.sensors
+    assert [sensor.name for sensor in desk.defs.sensors or []] == ["lost_runs"]

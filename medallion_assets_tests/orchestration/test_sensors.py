@@ -153,7 +153,7 @@ def test_what_cannot_be_listed_stops_no_other(desk: Desk) -> None:
 def test_intervals_are_sensors_of_their_own(tmp_path: Path, instance: dg.DagsterInstance) -> None:
     desk = Desk(tmp_path, {"orders": ORDERS, "events": EVENTS, "state": STATE}, instance)
     found = {s.name: s.minimum_interval_seconds for s in desk.defs.sensors or []}
-    assert found == {"files_every_60_s": 60, "files_every_300_s": 300}
+    assert found == {"files_every_60_s": 60, "files_every_300_s": 300, "lost_runs": 30}
 
     desk.write("state.csv", "id\n1\n")
     requests = desk.sense("files_every_300_s")

@@ -62,6 +62,11 @@ def _sources(root: Path, rest: str, columns: list[str], *schemas: list[str]) -> 
             [["before", "after", "op", "ts_ms"]],
             {"id": ["before", "after"], "amount": ["before", "after"]},
         ),
+        (  # the intent's own column has the name of one that another model adds
+            f"{DEBEZIUM}\nsilver: {{model: scd_type_2, keys: id, order_by: changed_at}}",
+            [["schema", "payload"]],
+            {"id": ["payload"], "changed_at": ["payload"], "effective_from": ["payload"]},
+        ),
         (
             "load: full\nsilver: {model: periodic_snapshot}",
             [["Id", "Amt"]],

@@ -163,8 +163,9 @@ def test_the_source_of_a_plan(tmp_path: Path) -> None:
 
 
 def test_what_is_not_built_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="Source type `kafka`") as caught:
-        open_source(plan_of("{type: kafka, connection: c, topic: t}"), Surroundings(tmp_path, str, {}, {}))
+    line = "{type: api, base_url: 'https://x.example', path: '/a/{id}', parents: {dataset: s.t, bind: {id: id}}}"
+    with pytest.raises(ConfigError, match="Parents from a dataset") as caught:
+        open_source(plan_of(line), Surroundings(tmp_path, str, {}, {}))
     assert caught.value.code == "SRC-001"
 
 
