@@ -24,7 +24,7 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ui() -> Iterator[Ui]:
     with example_ui() as running:
         yield running

@@ -23,7 +23,7 @@ def test_a_local_lake_survives_and_both_mutants_are_caught() -> None:
 
 
 @pytest.mark.service
-@pytest.mark.parametrize(("backend", "count"), [("local", 60), ("s3", 30), ("azure", 30)])
+@pytest.mark.parametrize(("backend", "count"), [("local", 40), ("s3", 20), ("azure", 20)])
 def test_every_backend_survives(backend: str, count: int) -> None:
     assert torture("--backend", backend, "--count", str(count)).count(": caught") == 2
 
