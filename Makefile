@@ -37,6 +37,7 @@ bench: $(VENV)/.bench        ## speed and memory, as ratios; benchmarks/README.m
 	$(BIN)/python benchmarks/bronze_csv.py --times 4
 	$(BIN)/python benchmarks/objects.py
 	$(BIN)/python benchmarks/rest.py
+	$(BIN)/python benchmarks/silver.py
 	$(BIN)/python benchmarks/database.py
 	$(BIN)/python benchmarks/load.py
 	$(BIN)/python benchmarks/backfill.py

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 __all__ = [
+    "FILE",
     "Batch",
     "Bounds",
     "Clock",
@@ -174,6 +175,10 @@ class Store(Protocol):
 # ------------------------------------------------------------------------------------------------ tables and engines
 
 
+FILE = "__file"
+"""Column of ``Table.matching``."""
+
+
 @dataclass(frozen=True, slots=True)
 class TableState:
     """What a table says of itself, committed with its rows."""
@@ -193,6 +198,14 @@ class TableState:
     drift: tuple[Drift, ...] = ()
     shape: str = ""
     """What the table is: model, keys and order. Empty: a version made it that did not say."""
+    columns: tuple[str, ...] = ()
+    """Of the owner, in the table's order."""
+    learned: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Column → the fields of ``silver.types.Seen``, of the values of all absorbed loads."""
+    last_delete: int | None = None
+    """Highest clock of an absorbed delete, whole number or microseconds since 1970; None: there is none."""
+    truncated: bool = False
+    """Some absorbed load deletes all keys at once."""
 
 
 class Table(Protocol):
@@ -223,6 +236,24 @@ class Table(Protocol):
         """One commit: these rows and this state. Returns the new version; Conflict when another run was first.
 
         ``again``: the table says that it is at this state, and is not.
+        """
+        ...
+
+    def matching(self, keys: "pl.DataFrame") -> "pl.DataFrame":
+        """Rows of the newest version whose values in the columns of ``keys`` are those of one of its rows.
+
+        The table's columns, then ``FILE``: where ``patch`` finds the row.
+        """
+        ...
+
+    @property
+    def patchable(self) -> bool:
+        """Whether ``patch`` can be asked for: the table is there, and how it is sliced is no obstacle."""
+        ...
+
+    def patch(self, gone: "pl.DataFrame", rows: "pl.DataFrame", state: TableState, *, by: Sequence[str]) -> int:
+        """One commit: ``gone``, rows as ``matching`` gave them, go, and ``rows`` come. ``gone`` has every row of the
+        files that it names with its values of ``by``. Returns the new version; Conflict when another run was first.
         """
         ...
 

@@ -8,10 +8,11 @@ from medallion_assets.lake.ids import DatasetId, EntityId
 from medallion_assets.lake.manifest import Commit
 from medallion_assets.lake.window import Partition
 
-__all__ = ["CheckResult", "Drift", "Held", "Ingested", "Refined", "Scalar", "Severity"]
+__all__ = ["CheckResult", "Drift", "Held", "How", "Ingested", "Refined", "Scalar", "Severity"]
 
 Severity = Literal["error", "warn", "info"]
 Scalar = str | int | float | bool | None
+How = Literal["nothing", "changes", "whole"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,8 @@ class Refined:
     absence_deletes: int
     changed: int
     """Rows added to or removed from the table by this run."""
+    how: "How"
+    """What was computed: nothing, because the table was at bronze's head; the rows that new loads change; all rows."""
     seconds: float
     engine: str
     columns: tuple[tuple[str, str], ...]

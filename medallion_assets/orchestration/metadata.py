@@ -94,6 +94,7 @@ def refined_metadata(
         "table_version": dg.MetadataValue.int(done.table_version),
         "bronze_commit": dg.MetadataValue.int(done.bronze_n),
         "engine": dg.MetadataValue.text(done.engine),
+        "computed": dg.MetadataValue.text(done.how),
     }
 
 

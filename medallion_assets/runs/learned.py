@@ -1,6 +1,6 @@
 """The type of every column of a silver table: as the contract says, or learned from the values of all live loads."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
@@ -16,7 +16,7 @@ from medallion_assets.silver.place import Live
 from medallion_assets.silver.slices import slices
 from medallion_assets.silver.types import TIMESTAMP, Seen, join, resolve, sql_type
 
-__all__ = ["spoken", "types_of"]
+__all__ = ["learn", "spoken", "types_of"]
 
 _TEXT = "text"
 _FEW = 50
@@ -24,16 +24,8 @@ _SAMPLE = 2_000
 """Rows that may show that a column is text, before all of them are looked at."""
 
 
-def types_of(
-    groups: Sequence[Group], contract: Contract, wanted: Sequence[str], engine: Engine, silver: SilverPlan,
-    *, times: Sequence[str],
-) -> dict[str, pl.DataType]:  # fmt: skip
-    """Types of the ``wanted`` columns; ``times`` must be times.
-
-    Raises CheckError CHK-011 (a key or order_by is text in some loads only), StorageError SLV-010.
-    """
-    # Times where no value says otherwise.
-    timed = (*times, *silver.order_by, *(s.column for s in slices(silver.partition_by) if s.part))
+def learn(groups: Sequence[Group], contract: Contract, wanted: Sequence[str], engine: Engine) -> dict[str, Seen]:
+    """What the values of those of the ``wanted`` columns show to which the contract gives no type."""
     learned: dict[str, Seen] = {}
     open_ = [n for n in wanted if contract.of(n).type is None]
     for group in groups:
@@ -43,6 +35,19 @@ def types_of(
         # One column at a time: together they may not fit in memory.
         whole = {n: _learn(group.frame, group, contract, [n], engine)[n] for n in rest}
         learned |= {n: join(learned.get(n, Seen()), whole.get(n, first[n])) for n in names}
+    return learned
+
+
+def types_of(
+    learned: Mapping[str, Seen], groups: Sequence[Group], contract: Contract, wanted: Sequence[str], *,
+    engine: Engine, silver: SilverPlan, times: Sequence[str] = (),
+) -> dict[str, pl.DataType]:  # fmt: skip
+    """Types of the ``wanted`` columns, given or ``learned`` from ``groups``; ``times`` must be times.
+
+    Raises CheckError CHK-011 (a key or order_by is text in some loads only), StorageError SLV-010.
+    """
+    # Times where no value says otherwise.
+    timed = (*times, *silver.order_by, *(s.column for s in slices(silver.partition_by) if s.part))
     exact = {*contract.keys, *contract.order_by}
     types: dict[str, pl.DataType] = {}
     for name in wanted:

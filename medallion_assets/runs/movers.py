@@ -1,38 +1,74 @@
 """Rows that do not become events: those that rules drop or quarantine, and how many may be in quarantine."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import narwhals as nw
 import polars as pl
 
-from medallion_assets.checks.rules import violation
+from medallion_assets.checks.rules import moves_rows, violation
 from medallion_assets.errors import CheckError, ConfigError
 from medallion_assets.intent.check import RowRule
-from medallion_assets.plan.model import CheckPlan, DatasetPlan
+from medallion_assets.plan.model import CheckPlan, DatasetPlan, SilverPlan
 from medallion_assets.runs.conditions import conditioned, sql_columns
 from medallion_assets.runs.typed import Typed
 from medallion_assets.silver.columns import FAULT, LOAD, OP, VALUE, Op
 from medallion_assets.silver.contract import withheld_flag
 from medallion_assets.silver.text import as_text
 
-__all__ = ["DROPPED", "judged", "looked_at", "require_within_limits"]
+__all__ = ["Sorted", "needed_by_rules", "sorted_out"]
 
-DROPPED = "__dropped"
+_DROPPED = "__dropped"
 
 
-def looked_at(check: CheckPlan) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """Typed rows, by what becomes of them."""
+
+    rows: pl.DataFrame
+    """All of them."""
+    good: pl.DataFrame
+    bad: pl.DataFrame
+    """Those for the quarantine, with their faults."""
+    counts: Mapping[str, int]
+    """``judged`` (rows that rules saw) and ``rule:<name>`` (rows that broke it), when there are rules."""
+
+    @property
+    def dropped(self) -> int:
+        return self.rows.height - self.good.height - self.bad.height
+
+
+def needed_by_rules(silver: SilverPlan) -> tuple[str, ...]:
+    """The columns that rules look at which move rows."""
+    return tuple(dict.fromkeys(name for check in _movers(silver) for name in _looked_at(check)))
+
+
+def sorted_out(plan: DatasetPlan, silver: SilverPlan, typed: Typed) -> Sorted:
+    """Raises ConfigError CHK-004, CheckError CHK-010."""
+    rows, counts = _judged(typed.rows, _movers(silver))
+    bad = rows.filter(pl.col(FAULT).is_not_null())
+    good = rows.filter(pl.col(FAULT).is_null() & ~pl.col(_DROPPED))
+    _require_within_limits(plan, typed, bad)
+    return Sorted(rows, good, bad, counts)
+
+
+def _movers(silver: SilverPlan) -> list[CheckPlan]:
+    return [c for c in silver.checks if isinstance(c.rule, RowRule) and moves_rows(c.rule)]
+
+
+def _looked_at(check: CheckPlan) -> tuple[str, ...]:
     """The columns that a rule looks at."""
     if check.rule is None:
         return ()
     return tuple(dict.fromkeys((*getattr(check.rule, "columns", ()), *sql_columns(check.rule))))
 
 
-def judged(rows: pl.DataFrame, checks: Sequence[CheckPlan]) -> tuple[pl.DataFrame, dict[str, int]]:
+def _judged(rows: pl.DataFrame, checks: Sequence[CheckPlan]) -> tuple[pl.DataFrame, dict[str, int]]:
     """Row rules that move rows, over the upserts that can be read: the first broken one decides; all are counted.
 
-    With ``DROPPED``: the row goes no further. Raises ConfigError CHK-004 for a condition that cannot be asked.
+    With ``_DROPPED``: the row goes no further. Raises ConfigError CHK-004 for a condition that cannot be asked.
     """
-    told = rows.with_columns((pl.col(OP) == Op.NOTHING).alias(DROPPED))
+    told = rows.with_columns((pl.col(OP) == Op.NOTHING).alias(_DROPPED))
     if not checks:
         return told, {}
     asked = {check.name: check.rule for check in checks if check.rule is not None}
@@ -47,15 +83,15 @@ def judged(rows: pl.DataFrame, checks: Sequence[CheckPlan]) -> tuple[pl.DataFram
             continue
         breaks = violation(check.rule, types, where=ready.where.get(check.name), holds=ready.holds.get(check.name))
         broken = _broken(ready.frame, check, breaks) & judged
-        for name in looked_at(check):
+        for name in _looked_at(check):
             if withheld_flag(name) in rows.columns:  # what is not supplied breaks no rule
                 broken = broken & ~rows[withheld_flag(name)]
         counts[f"rule:{check.name}"] = int(broken.sum())
-        first = pl.lit(broken) & pl.col(FAULT).is_null() & ~pl.col(DROPPED)
+        first = pl.lit(broken) & pl.col(FAULT).is_null() & ~pl.col(_DROPPED)
         if check.rule.on_failure == "drop":
-            told = told.with_columns((pl.col(DROPPED) | first).alias(DROPPED))
+            told = told.with_columns((pl.col(_DROPPED) | first).alias(_DROPPED))
             continue
-        column = next(iter(looked_at(check)), None)
+        column = next(iter(_looked_at(check)), None)
         value = pl.lit(None, pl.String) if column is None else as_text(pl.col(column), rows.schema[column])
         told = told.with_columns(
             pl.when(first).then(pl.lit(f"{check.name}:{column or ''}")).otherwise(FAULT).alias(FAULT),
@@ -75,7 +111,7 @@ def _broken(frame: pl.LazyFrame, check: CheckPlan, breaks: nw.Expr) -> pl.Series
         ) from None  # fmt: skip
 
 
-def require_within_limits(plan: DatasetPlan, typed: Typed, bad: pl.DataFrame) -> None:
+def _require_within_limits(plan: DatasetPlan, typed: Typed, bad: pl.DataFrame) -> None:
     """Raise CheckError CHK-010 for too many rows refused in bronze and quarantined here (``bad``), together, load by
 
     load: as an ingest counts them.

@@ -1,12 +1,14 @@
 """refine: a silver table absorbs every live bronze load up to the head of the log.
 
-The table is a pure function of the live loads and the plan, computed whole; a run whose table is already that
-function's value writes nothing, and one that finds the same rows commits its state alone.
+The table is a pure function of the live loads and the plan. Where new loads only add to what the table has absorbed,
+the rows that they change are computed (``changes``), otherwise all of them (``build``): with the same result. A run
+whose table is already that function's value writes nothing, and one that finds the same rows commits its state alone.
 """
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from io import BytesIO
 
 import polars as pl
@@ -19,10 +21,14 @@ from medallion_assets.errors import Conflict, StorageError
 from medallion_assets.intent.check import RowRule
 from medallion_assets.lake.manifest import Head
 from medallion_assets.lake.ports import Engine, Progress, Store, Table, TableState
-from medallion_assets.lake.results import CheckResult, Refined
+from medallion_assets.lake.results import CheckResult, How, Refined
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
-from medallion_assets.runs.build import Built, build
+from medallion_assets.runs.build import build
+from medallion_assets.runs.changes import Changes, changes
+from medallion_assets.runs.finished import TECHNICAL
+from medallion_assets.runs.groups import live_of
 from medallion_assets.silver.content import changed_rows, content
+from medallion_assets.silver.place import ranked
 
 __all__ = ["refine"]
 
@@ -94,12 +100,38 @@ def _once(run: _Run) -> Refined:
         )  # fmt: skip
     up_to_date = state is not None and state.bronze_n == head.n and state.intent == run.intent
     if state is not None and up_to_date and not run.afresh:
-        return _refined(run, head, state, written=False, changed=0)
+        return _refined(run, head, state, written=False, changed=0, how="nothing")
     if head.n == 0:
         raise StorageError(
             "SLV-007", "Nothing has been ingested.", where=run.plan.name, fix=f"medallion run {run.plan.name}"
         )
     run.tell(0)
+    if state is not None and state.intent == run.intent and not run.afresh:
+        found = changes(
+            run.plan, run.silver, head, state, store=run.store, table=run.table, engine=run.engine,
+            verified=run.verified,
+        )  # fmt: skip
+        if found is not None:
+            return _changed(run, head, found)
+    return _built(run, head, up_to_date=up_to_date)
+
+
+def _changed(run: _Run, head: Head, found: Changes) -> Refined:
+    """The table with what came and without what went."""
+    path = found.state.quarantine
+    if found.quarantine.height:
+        before = [] if path is None else [pl.read_parquet(BytesIO(run.quarantine_store.get(path)))]
+        path = _quarantine(run, head, pl.concat([*before, found.quarantine]))
+    after = replace(found.state, bronze_n=head.n, bronze_sha256=head.sha256, quarantine=path)
+    if found.changed:
+        run.table.patch(found.gone, found.rows, after, by=found.by)
+    else:
+        run.table.advance(after)
+    return _refined(run, head, after, written=bool(found.changed), changed=found.changed, how="changes")
+
+
+def _built(run: _Run, head: Head, *, up_to_date: bool) -> Refined:
+    """The table made of all live loads."""
     built = build(run.plan, run.silver, head, store=run.store, engine=run.engine, verified=run.verified)
     run.tell(built.rows.height)
     after = TableState(
@@ -107,19 +139,23 @@ def _once(run: _Run) -> Refined:
         bronze_sha256=head.sha256,
         intent=run.intent,
         accounting=built.accounting,
-        content=content(built.rows, built.technical),
-        quarantine=_quarantine(run, head, built),
+        content=content(built.rows, TECHNICAL),
+        quarantine=_quarantine(run, head, built.quarantine),
         quarantined_by_partition=built.quarantined_by_partition,
         held=built.held,
         drift=built.drift,
         shape=run.shape,
+        columns=built.columns,
+        learned={name: asdict(seen) for name, seen in built.learned.items()},
+        last_delete=built.last_delete,
+        truncated=built.truncated,
     )
     changed, same = (built.rows.height, False) if run.table.version is None else _compare(run.table, built.rows)
     if same and not up_to_date:
         run.table.advance(after)
     elif not same:
         run.table.replace(built.rows, after, partition_by=built.partition_by, again=up_to_date)
-    return _refined(run, head, after, written=not same, changed=changed)
+    return _refined(run, head, after, written=not same, changed=changed, how="whole")
 
 
 def _require_same_log(run: _Run, log: CommitLog, head: Head, state: TableState | None) -> None:
@@ -153,18 +189,20 @@ def _compare(table: Table, rows: pl.DataFrame) -> tuple[int, bool]:
     return changed, changed == 0
 
 
-def _quarantine(run: _Run, head: Head, built: Built) -> str | None:
+def _quarantine(run: _Run, head: Head, rows: pl.DataFrame) -> str | None:
     """Write the quarantined rows beside the table; the state that names the file makes them current."""
-    if built.quarantine.is_empty():
+    if rows.is_empty():
         return None
+    ranks = {load.n: rank for rank, load in enumerate(ranked([live_of(c, head.approved) for c in head.live]))}
+    rows = rows.sort(pl.col("commit").replace_strict(ranks, return_dtype=pl.Int64), "part", "row", maintain_order=True)
     whole = BytesIO()
-    built.quarantine.write_parquet(whole, compression="zstd")
-    path = f"{run.silver.path}/_quarantine/{head.n:020d}-{content(built.quarantine, ())[:16]}.parquet"
+    rows.write_parquet(whole, compression="zstd")
+    path = f"{run.silver.path}/_quarantine/{head.n:020d}-{sha256(whole.getvalue()).hexdigest()[:16]}.parquet"
     run.quarantine_store.put(path, whole.getvalue())
     return path
 
 
-def _refined(run: _Run, head: Head, state: TableState, *, written: bool, changed: int) -> Refined:
+def _refined(run: _Run, head: Head, state: TableState, *, written: bool, changed: int, how: How) -> Refined:
     numbers = state.accounting
     rows_in: dict[str, int] = {}
     for commit in head.live:
@@ -183,6 +221,7 @@ def _refined(run: _Run, head: Head, state: TableState, *, written: bool, changed
         rows=numbers["rows"],
         absence_deletes=numbers["absence_deletes"],
         changed=changed,
+        how=how,
         seconds=0.0,
         engine=run.engine.name,
         columns=tuple((n, str(t)) for n, t in run.table.scan().collect_schema().items()),

@@ -1,7 +1,7 @@
 """Bronze rows of all live loads as one frame of typed rows: learned, cast, judged, each with its place."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -12,7 +12,7 @@ from medallion_assets.lake.ports import Engine, Store
 from medallion_assets.lake.results import Drift
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 from medallion_assets.runs.groups import Group, contract_of, groups_of, live_of, spent
-from medallion_assets.runs.learned import spoken, types_of
+from medallion_assets.runs.learned import learn, spoken, types_of
 from medallion_assets.runs.misfits import rescues, with_rescues, with_wider_types
 from medallion_assets.runs.opened import open_groups, withheld
 from medallion_assets.silver.columns import (
@@ -40,8 +40,9 @@ from medallion_assets.silver.conform import conform
 from medallion_assets.silver.contract import Contract, sources
 from medallion_assets.silver.history import Interval
 from medallion_assets.silver.place import Live, addresses, clocked, parts, ranked
+from medallion_assets.silver.types import Seen, join
 
-__all__ = ["Typed", "read_typed"]
+__all__ = ["Known", "Typed", "read_some", "read_typed"]
 
 _OWN = (
     FROM, TO, IS_CURRENT, IS_DELETED, DELETED_AT, LOAD_DATE, RUN_DATE, OPERATION, CHANGED_AT, CHANGE_TYPE
@@ -64,6 +65,8 @@ class Typed:
     withheld: tuple[str, ...] = ()
     """Columns that have a flag (``withheld_flag``) beside them, true where a row does not supply the value."""
     drift: tuple[Drift, ...] = ()
+    learned: Mapping[str, Seen] = field(default_factory=dict)
+    """What is known of the values of the columns to which the contract gives no type."""
 
 
 def read_typed(
@@ -91,7 +94,8 @@ def read_typed(
         _refuse_strangers(groups, contract, plan)
     contract = replace(contract, withheld=withheld(groups, contract, wanted, engine))
     reading = _Reading(groups, loads, engine)
-    types = types_of(groups, contract, wanted, engine, silver, times=own[:2])
+    learned = learn(groups, contract, wanted, engine)
+    types = types_of(learned, groups, contract, wanted, engine=engine, silver=silver, times=own[:2])
     rows = reading.rows(contract, types)
     if plan.schema_mode == "strict":
         _refuse_misfits(rows, plan, reading.places)
@@ -100,7 +104,7 @@ def read_typed(
         contract, found = with_wider_types(contract, groups, types, loads, engine)
         drift += found
         if found:
-            types = types_of(groups, contract, wanted, engine, silver, times=own[:2])
+            types = types_of(learned, groups, contract, wanted, engine=engine, silver=silver, times=own[:2])
             rows = reading.rows(contract, types)
     if plan.schema_mode != "strict":
         contract = with_rescues(contract, rows, columns, own)
@@ -108,7 +112,52 @@ def read_typed(
         rows = reading.rows(contract, types)
         drift += rescues(contract, rows, loads)
         columns = (*columns, RESCUED)
-    return Typed(rows, columns, loads, reading.places, contract.withheld, tuple(drift))
+    return Typed(rows, columns, loads, reading.places, contract.withheld, tuple(drift), learned)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What an earlier reading of all live loads found: the columns of the table, and what their values show."""
+
+    columns: tuple[str, ...]
+    learned: Mapping[str, Seen]
+
+
+def read_some(
+    plan: DatasetPlan, silver: SilverPlan, head: Head, *, store: Store, engine: Engine, verified: Verified | None,
+    needed: Sequence[str], known: Known, only: Collection[int], keys: pl.DataFrame | None = None,
+) -> Typed | None:  # fmt: skip
+    """Rows of the live commits ``only`` (with ``keys``, those of these keys), as a reading of all would give them.
+
+    ``known``: of all live loads but those, whose columns and types must still hold. None when they do not, when a value
+    must be rescued or a column widened: then all must be read. Raises as ``read_typed``.
+    """
+    commits = {c.n: c for c in head.live}
+    loads = ranked([live_of(c, head.approved) for c in head.live])
+    contract = contract_of(plan, silver, None)
+    chosen = [load for load in loads if load.n in only]
+    closed = groups_of(store, plan.bronze.path, [commits[load.n] for load in chosen], chosen, verified)
+    groups = open_groups(tuple(closed), contract, engine)
+    wanted = tuple(dict.fromkeys((*known.columns, *needed)))
+    if _blank(groups) or not {*_columns(groups, contract, plan, silver)} <= {*known.columns}:
+        return None
+    if plan.schema_mode == "strict":
+        _refuse_strangers(groups, contract, plan)
+    contract = replace(contract, withheld=withheld(groups, contract, wanted, engine))
+    types = types_of(known.learned, (), contract, wanted, engine=engine, silver=silver)
+    learned = dict(known.learned)
+    for name, seen in learn(groups, contract, wanted, engine).items():
+        learned[name] = join(learned.get(name, Seen()), seen)
+    if types_of(learned, groups, contract, wanted, engine=engine, silver=silver) != types:
+        return None
+    reading = _Reading(groups, loads, engine, keys)
+    rows = reading.rows(contract, types)
+    if plan.schema_mode == "strict":
+        _refuse_misfits(rows, plan, reading.places)
+    faulty = rows[FAULT].is_not_null().any()
+    if faulty and (plan.schema_mode == "auto" or with_rescues(contract, rows, known.columns, ()).rescued):
+        return None
+    return Typed(rows, known.columns, loads, reading.places, contract.withheld, (), learned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +167,8 @@ class _Reading:
     groups: Sequence[Group]
     loads: Sequence[Live]
     engine: Engine
+    keys: pl.DataFrame | None = None
+    """Only rows of these keys; None: all rows."""
 
     @property
     def places(self) -> pl.DataFrame:
@@ -130,7 +181,10 @@ class _Reading:
         frames = [_conformed(group, contract, types, places) for group in self.groups]
         clock, zone = contract.order_by[0] if contract.order_by else None, contract.timezone
         dtype = types[clock] if clock else pl.Null()
-        return self.engine.collect(clocked(pl.concat(frames).sort(POS), self.loads, clock, dtype, zone))
+        rows = pl.concat(frames)
+        if self.keys is not None:
+            rows = rows.join(self.keys.lazy(), on=self.keys.columns, how="semi")
+        return self.engine.collect(clocked(rows.sort(POS), self.loads, clock, dtype, zone))
 
 
 def _columns(groups: Sequence[Group], contract: Contract, plan: DatasetPlan, silver: SilverPlan) -> tuple[str, ...]:

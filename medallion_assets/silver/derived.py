@@ -7,17 +7,11 @@ from narwhals.typing import IntoLazyFrameT
 
 from medallion_assets.silver.columns import CHANGE_TYPE, CHANGED_AT, CLOCK, INDEX, OP, SINCE, Op
 from medallion_assets.silver.events import Shape, differs
-from medallion_assets.silver.states import before, changed
+from medallion_assets.silver.states import earlier, with_changed
 
-__all__ = ["changes", "differing", "earlier"]
+__all__ = ["changes", "differing"]
 
 _STARTS = "__starts"
-_PREVIOUS = "__previous"
-
-
-def earlier(column: str) -> str:
-    """Name of the column's value before the change."""
-    return f"__before:{column}"
 
 
 def differing(column: str) -> str:
@@ -36,12 +30,8 @@ def changes(
     A state equal to the one before on ``track`` is no change.
     """
     deleted = nw.col(OP) == int(Op.DELETE)
-    told = states.with_columns(
-        changed(track, shape).alias(_STARTS),
-        before(OP, shape).alias(_PREVIOUS),
-        *(before(c, shape).alias(earlier(c)) for c in track),
-    ).filter(nw.col(_STARTS))
-    fresh = nw.col(_PREVIOUS).is_null() | (nw.col(_PREVIOUS) == int(Op.DELETE))
+    told = with_changed(states, track, shape, _STARTS, keep=True).filter(nw.col(_STARTS))
+    fresh = nw.col(earlier(OP)).is_null() | (nw.col(earlier(OP)) == int(Op.DELETE))
     # A delete of what was not there changes nothing.
     real = told.filter(~(deleted & fresh))
     kind = nw.when(deleted).then(nw.lit("delete")).otherwise(

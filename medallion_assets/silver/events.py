@@ -12,6 +12,7 @@ from narwhals.typing import IntoLazyFrameT
 
 from medallion_assets.silver.columns import CLOCK, FIRST, FULL, INDEX, LOAD, OP, POS, SINCE, TIES, Op
 from medallion_assets.silver.contract import withheld_flag
+from medallion_assets.silver.neighbours import with_neighbours
 
 __all__ = ["Shape", "absences", "deduplicate", "differs", "erased", "ties", "winners"]
 
@@ -111,8 +112,7 @@ def ties(
 
 def winners(events: nw.LazyFrame[IntoLazyFrameT], shape: Shape) -> nw.LazyFrame[IntoLazyFrameT]:
     """Events of which those of a full partition are one a key: the highest by all of order_by."""
-    beaten = nw.col(POS).shift(-1).over(*shape.keys, LOAD, order_by=shape.within)
-    marked = events.with_columns(beaten.alias(_LAST))
+    marked = with_neighbours(events, {_LAST: POS}, (*shape.keys, LOAD), shape.within, step=-1)
     return marked.filter(~nw.col(FULL) | nw.col(_LAST).is_null()).drop(_LAST)
 
 
@@ -158,8 +158,8 @@ def _first_gaps(
     total = boundaries.select(nw.col(_NUMBER).max().alias(_LAST))
     is_event = nw.col(OP) < int(Op.TRUNCATE)
     following = nw.col(_NUMBER) - nw.when(nw.col(_MARK)).then(1).otherwise(0)
-    told = line.with_columns(following.alias(_BOUND), nw.when(is_event).then(nw.col(OP)).alias(OP)).with_columns(
-        nw.col(_BOUND).shift(-1).over(*shape.keys, order_by=INDEX).alias(_BOUND),
+    passed = line.with_columns(following.alias(_BOUND), nw.when(is_event).then(nw.col(OP)).alias(OP))
+    told = with_neighbours(passed, {_BOUND: _BOUND}, shape.keys, (INDEX,), step=-1).with_columns(
         nw.when(is_event).then(1).otherwise(0).cum_sum().over(*shape.keys, order_by=INDEX).alias(_EPOCH),
         nw.col(OP).fill_null(strategy="forward").over(*shape.keys, order_by=INDEX).alias(OP),
     )

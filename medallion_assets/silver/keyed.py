@@ -20,7 +20,7 @@ from medallion_assets.silver.scd1 import current
 from medallion_assets.silver.scd2 import versions
 from medallion_assets.silver.states import states
 
-__all__ = ["Evaluate", "KeyedModel", "Outcome", "Rules", "refine_keyed"]
+__all__ = ["Evaluate", "KeyedModel", "Outcome", "Rules", "last_delete", "refine_keyed"]
 
 Evaluate = Callable[[nw.LazyFrame[Any]], pl.DataFrame]
 KeyedModel = Literal["scd_type_1", "scd_type_2", "derived_event", "incremental_merge", "full_merge_dedupe"]
@@ -58,6 +58,10 @@ class Outcome:
     held: tuple[Hold, ...] = ()
     incomplete: tuple[int, ...] = ()
     """Full partitions that delete nothing because not all of their keys could be read."""
+    last_delete: int | None = None
+    """Highest clock of a delete, implied ones and truncates among them: a number, or microseconds since 1970."""
+    truncated: bool = False
+    """Some row deletes all keys."""
 
 
 def refine_keyed(
@@ -107,7 +111,21 @@ def refine_keyed(
         tied=tuple(str(v) for v in tied.select(shape.keys).row(0)) if tied.height else (),
         held=held,
         incomplete=incomplete,
+        last_delete=last_delete(pl.concat([told.whole, told.truncates.select(told.whole.columns)])),
+        truncated=told.truncates.height > 0,
     )
+
+
+def last_delete(events: pl.DataFrame) -> int | None:
+    """The highest clock of a delete or truncate, as ``Outcome`` tells it; None also where clocks are neither times nor
+
+    whole numbers.
+    """
+    clock = events.schema[CLOCK]
+    if not (clock.is_integer() or isinstance(clock, pl.Datetime)):
+        return None
+    highest = events.lazy().filter(pl.col(OP) != Op.UPSERT).select(pl.col(CLOCK).max().cast(pl.Int64)).collect().item()
+    return None if highest is None else int(highest)
 
 
 def _model(

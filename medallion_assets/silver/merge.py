@@ -5,6 +5,7 @@ from narwhals.typing import IntoLazyFrameT
 
 from medallion_assets.silver.columns import INDEX, LOAD, OP, OPERATION, SINCE, SLICE, Op
 from medallion_assets.silver.events import Shape, winners
+from medallion_assets.silver.neighbours import with_neighbours
 from medallion_assets.silver.states import supplied
 
 __all__ = ["last_changes", "newest"]
@@ -21,8 +22,8 @@ def last_changes(events: nw.LazyFrame[IntoLazyFrameT], shape: Shape) -> nw.LazyF
     """
     if shape.withheld:
         events = supplied(events.with_row_index(INDEX, order_by=[*shape.keys, *shape.order]), shape)
-    following = nw.col(OP).shift(-1).over(SLICE, *shape.keys, order_by=shape.order)
-    last = events.with_columns(following.alias(_NEXT)).filter(nw.col(_NEXT).is_null())
+    placed = with_neighbours(events, {_NEXT: OP}, (SLICE, *shape.keys), shape.order, step=-1)
+    last = placed.filter(nw.col(_NEXT).is_null())
     deleted = nw.col(OP) == int(Op.DELETE)
     said = nw.when(deleted).then(nw.lit("delete")).otherwise(nw.lit("upsert")).alias(OPERATION)
     return last.sort(SLICE, *shape.keys).select(*shape.columns, said, SINCE)

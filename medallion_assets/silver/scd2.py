@@ -7,7 +7,8 @@ from narwhals.typing import IntoLazyFrameT
 
 from medallion_assets.silver.columns import CLOCK, FROM, INDEX, IS_CURRENT, IS_DELETED, OP, SINCE, TO, Op
 from medallion_assets.silver.events import Shape
-from medallion_assets.silver.states import changed
+from medallion_assets.silver.neighbours import with_neighbours
+from medallion_assets.silver.states import with_changed
 
 __all__ = ["versions"]
 
@@ -23,14 +24,11 @@ def versions(
     with ``tombstones`` is_deleted; then SINCE. A version is a run of states equal on ``track``, ended by a different
     one or a delete; its other columns are those of the last state of the run.
     """
-    marked = states.with_columns(changed(track, shape).alias(_STARTS)).with_columns(
+    marked = with_changed(states, track, shape, _STARTS).with_columns(
         nw.when(nw.col(_STARTS)).then(nw.col(CLOCK)).alias(FROM)
     )
-    runs = marked.with_columns(
-        nw.col(FROM).fill_null(strategy="forward").over(*shape.keys, order_by=INDEX),
-        nw.col(_STARTS).shift(-1).over(*shape.keys, order_by=INDEX).alias(_NEXT),
-        nw.col(CLOCK).shift(-1).over(*shape.keys, order_by=INDEX).alias(TO),
-    )
+    begun = marked.with_columns(nw.col(FROM).fill_null(strategy="forward").over(*shape.keys, order_by=INDEX))
+    runs = with_neighbours(begun, {_NEXT: _STARTS, TO: CLOCK}, shape.keys, (INDEX,), step=-1)
     # The last state of a run is followed by the start of another, by a delete (always a start) or by nothing.
     ends = runs.filter(nw.col(_NEXT).is_null() | nw.col(_NEXT))
     deleted = nw.col(OP) == int(Op.DELETE)

@@ -8,8 +8,9 @@ from narwhals.typing import IntoLazyFrameT
 from medallion_assets.silver.columns import CLOCK, INDEX, OP, SINCE, Op
 from medallion_assets.silver.contract import withheld_flag
 from medallion_assets.silver.events import Shape, differs
+from medallion_assets.silver.neighbours import with_neighbours
 
-__all__ = ["before", "changed", "states", "supplied"]
+__all__ = ["earlier", "states", "supplied", "with_changed"]
 
 _EPOCH = "__epoch"
 _NEXT = "__next"
@@ -36,24 +37,31 @@ def states(
     placed = supplied(placed, shape, ignore_nulls=ignore_nulls)
     if tombstones:
         placed = _inherited(placed, shape)
-    following = nw.col(CLOCK).shift(-1).over(*shape.keys, order_by=INDEX)
-    last = placed.with_columns(following.alias(_NEXT))
+    last = with_neighbours(placed, {_NEXT: CLOCK}, shape.keys, (INDEX,), step=-1)
     last = last.filter(nw.col(_NEXT).is_null() | (nw.col(_NEXT) != nw.col(CLOCK))).drop(_NEXT)
-    kept = last.with_columns(before(OP, shape).alias(_PREVIOUS))
+    kept = with_neighbours(last, {_PREVIOUS: OP}, shape.keys, (INDEX,))
     again = (nw.col(OP) == int(Op.DELETE)) & (nw.col(_PREVIOUS) == int(Op.DELETE)).fill_null(value=False)
     kept = kept.filter(~again).drop(_PREVIOUS)
     return _since(kept, shape).select(*shape.columns, CLOCK, OP, SINCE, INDEX)
 
 
-def before(column: str, shape: Shape) -> nw.Expr:
-    """The column's value in the row before, of the same key."""
-    return nw.col(column).shift(1).over(*shape.keys, order_by=INDEX)
+def earlier(column: str) -> str:
+    """Name of the column that holds the value of the state before."""
+    return f"__before:{column}"
 
 
-def changed(columns: Sequence[str], shape: Shape) -> nw.Expr:
-    """Whether a state differs from the one before in any of the columns, or has none before, or it is a delete."""
-    fresh = before(OP, shape).is_null() | (before(OP, shape) != nw.col(OP))
-    return nw.any_horizontal(fresh, *(differs(nw.col(c), before(c, shape)) for c in columns), ignore_nulls=True)
+def with_changed(
+    states: nw.LazyFrame[IntoLazyFrameT], columns: Sequence[str], shape: Shape, name: str, *, keep: bool = False
+) -> nw.LazyFrame[IntoLazyFrameT]:
+    """With ``name``: whether a state differs from the one before in any of the columns, has none before or is a delete.
+
+    ``keep``: what the columns and OP hold in the state before stays, as ``earlier``.
+    """
+    told = with_neighbours(states, {earlier(c): c for c in (OP, *columns)}, shape.keys, (INDEX,))
+    fresh = nw.col(earlier(OP)).is_null() | (nw.col(earlier(OP)) != nw.col(OP))
+    differ = (differs(nw.col(c), nw.col(earlier(c))) for c in columns)
+    marked = told.with_columns(nw.any_horizontal(fresh, *differ, ignore_nulls=True).alias(name))
+    return marked if keep else marked.drop(*(earlier(c) for c in (OP, *columns)))
 
 
 def _filled(events: nw.LazyFrame[IntoLazyFrameT], shape: Shape, columns: Sequence[str]) -> nw.LazyFrame[IntoLazyFrameT]:
@@ -134,7 +142,6 @@ def _kept(column: str, shape: Shape) -> nw.Expr:
 
 
 def _since(states: nw.LazyFrame[IntoLazyFrameT], shape: Shape) -> nw.LazyFrame[IntoLazyFrameT]:
-    began = states.with_columns(
-        nw.when(changed((*shape.order_by, *shape.attributes), shape)).then(nw.col(SINCE)).alias(SINCE)
-    )
+    told = with_changed(states, (*shape.order_by, *shape.attributes), shape, _NEXT)
+    began = told.with_columns(nw.when(nw.col(_NEXT)).then(nw.col(SINCE)).alias(SINCE)).drop(_NEXT)
     return began.with_columns(nw.col(SINCE).fill_null(strategy="forward").over(*shape.keys, order_by=INDEX))

@@ -9,23 +9,26 @@ flushed here: a machine that crashes right after loses the newest version at mos
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from math import ceil
 from pathlib import Path
+from time import time_ns
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import polars as pl
 
 from medallion_assets.errors import Conflict, StorageError
-from medallion_assets.lake.ports import TableState
+from medallion_assets.lake.ports import FILE, TableState
 from medallion_assets.lake.results import Drift, Held
 from medallion_assets.silver.text import clock
+from medallion_assets.tables.files import among, others, tellable, told, written
 
 if TYPE_CHECKING:
     import deltalake
+    from deltalake.transaction import AddAction, RemoveAction
 
 __all__ = ["DeltaTable"]
 
@@ -85,24 +88,90 @@ class DeltaTable:
         import deltalake
 
         if self._table is None:
-            raise StorageError("SLV-006", "The table does not exist yet.", where=self._url, fix="run refine first.")
+            raise self._absent()
         table = self._table
         if version is not None and version != table.version():
             table = deltalake.DeltaTable(self._url, version=version, storage_options=self._options)
         schema = _schema(table)
         keys = table.metadata().partition_columns
+        slices = [self._read(paths, schema, keys, values) for values, paths in _slices(table, keys).items()]
+        return pl.concat(slices).select(*schema) if slices else pl.LazyFrame(schema=schema)
+
+    def _read(
+        self, paths: Sequence[str], schema: Mapping[str, pl.DataType], keys: Sequence[str], values: Sequence[object],
+        *, file: str | None = None,
+    ) -> pl.LazyFrame:  # fmt: skip
+        """Files of one slice; with each row's own under ``file``."""
         stored = {name: dtype for name, dtype in schema.items() if name not in keys}
+        rows = pl.scan_parquet(
+            list(paths), hive_partitioning=False, schema=stored, missing_columns="insert", extra_columns="ignore",
+            storage_options=self._options, glob=False, include_file_paths=file,
+        )  # fmt: skip
         # Partition values come from the log. Reading them off the path would also find the folders above the table.
-        slices = [
-            pl.scan_parquet(
-                paths, hive_partitioning=False, schema=stored, missing_columns="insert", extra_columns="ignore",
-                storage_options=self._options, glob=False,
-            ).with_columns(pl.lit(value, schema[key]).alias(key) for key, value in zip(keys, values, strict=True))
-            for values, paths in _slices(table, keys).items()
-        ]  # fmt: skip
-        if not slices:
-            return pl.LazyFrame(schema=schema)
-        return pl.concat(slices).select(*schema)
+        return rows.with_columns(pl.lit(v, schema[key]).alias(key) for key, v in zip(keys, values, strict=True))
+
+    def matching(self, keys: pl.DataFrame) -> pl.DataFrame:
+        if self._table is None:
+            raise self._absent()
+        schema, by = _schema(self._table), self._table.metadata().partition_columns
+        found = [pl.LazyFrame(schema={**schema, FILE: pl.String})]
+        for values, paths in _slices(self._table, by).items():
+            asked = (pl.col(k).eq_missing(pl.lit(v)) for k, v in zip(by, values, strict=True) if k in keys.columns)
+            mine = keys.filter(pl.lit(value=True), *asked)
+            if mine.height:
+                rows = self._read(paths, schema, by, values, file=FILE).select(*schema, FILE)
+                found.append(among(rows, mine))
+        rows_found = pl.concat(found).collect(engine="streaming")
+        names = {uri: _name(uri) for uri in rows_found[FILE].unique()}
+        return rows_found.with_columns(pl.col(FILE).replace(names))
+
+    @property
+    def patchable(self) -> bool:
+        if self._table is None:
+            return False
+        schema = _schema(self._table)
+        return all(tellable(schema[name]) for name in self._table.metadata().partition_columns)
+
+    def patch(self, gone: pl.DataFrame, rows: pl.DataFrame, state: TableState, *, by: Sequence[str]) -> int:
+        self._refuse_older(state)
+        if self._table is None:
+            raise self._absent()
+        with _Failures(self):
+            self._table.create_write_transaction(
+                list(self._patched(self._table, gone, rows, by)), "append", self._table.schema(),
+                partition_by=self._table.metadata().partition_columns, commit_properties=self._properties(state),
+            )  # fmt: skip
+        return self._committed()
+
+    def _patched(
+        self, table: "deltalake.DeltaTable", gone: pl.DataFrame, rows: pl.DataFrame, by: Sequence[str]
+    ) -> "Iterator[AddAction | RemoveAction]":
+        """Write the files that hold a row of ``gone`` without it, the new rows of their slice with them."""
+        from deltalake.transaction import RemoveAction
+
+        schema, keys = _schema(table), table.metadata().partition_columns
+        rows = rows.select(_storable(name, dtype) for name, dtype in rows.schema.items())
+        new = rows.partition_by(keys, as_dict=True) if keys else {(): rows}
+        touched, now = set(gone[FILE]), time_ns() // 1_000_000
+        actions = {_name(path): (path, size) for path, size in _sizes(table)}
+        slices = _slices(table, keys)
+        for values in dict.fromkeys((*slices, *new)):
+            paths = [uri for uri in slices.get(values, ()) if _name(uri) in touched]
+            parts = []
+            if paths:
+                rest = self._read(paths, schema, keys, values)
+                here = gone.filter(pl.col(FILE).is_in([_name(uri) for uri in paths]))
+                parts.append(others(rest, here.select(by).unique()))
+            if values in new:
+                parts.append(new[values].lazy())
+            if not parts:
+                continue
+            slice_ = dict(zip(keys, values, strict=True))
+            stored = [name for name in schema if name not in keys]
+            yield from written(pl.concat([part.select(stored) for part in parts]), self._url, self._options, slice_)
+            for uri in paths:
+                path, size = actions[_name(uri)]
+                yield RemoveAction(path, True, now, size, {k: told(v) for k, v in slice_.items()})
 
     def replace(
         self, rows: pl.DataFrame, state: TableState, *, partition_by: Sequence[str] = (), again: bool = False
@@ -130,7 +199,7 @@ class DeltaTable:
     def advance(self, state: TableState) -> int:
         self._refuse_older(state)
         if self._table is None:
-            raise StorageError("SLV-006", "The table does not exist yet.", where=self._url, fix="run refine first.")
+            raise self._absent()
         with _Failures(self):
             self._table.create_write_transaction(
                 [], "append", self._table.schema(), partition_by=self._table.metadata().partition_columns,
@@ -187,6 +256,9 @@ class DeltaTable:
             max_commit_retries=0,
         )
 
+    def _absent(self) -> StorageError:
+        return StorageError("SLV-006", "The table does not exist yet.", where=self._url, fix="run refine first.")
+
     def _failed(self, error: Exception) -> StorageError:
         # Its words come in lines with colours and arrows; what happened is in the last of them.
         lines = [text for line in _COLOUR.sub("", str(error)).splitlines() if (text := line.strip(" ↳"))]
@@ -225,7 +297,8 @@ class _Failures:
 def _decoded(text: str) -> TableState:
     found = json.loads(text)
     held = tuple(Held(**h) for h in found["held"])
-    return TableState(**{**found, "held": held, "drift": tuple(Drift(**d) for d in found.get("drift", ()))})
+    drift = tuple(Drift(**d) for d in found.get("drift", ()))
+    return TableState(**{**found, "held": held, "drift": drift, "columns": tuple(found.get("columns", ()))})
 
 
 def _storable(name: str, dtype: pl.DataType) -> pl.Expr:
@@ -268,6 +341,11 @@ def _slices(table: "deltalake.DeltaTable", keys: Sequence[str]) -> dict[tuple[ob
     for uri in table.file_uris():
         found.setdefault(values[_name(uri)], []).append(uri)
     return found
+
+
+def _sizes(table: "deltalake.DeltaTable") -> list[tuple[str, int]]:
+    """Every file's path as the log spells it, and its bytes."""
+    return pl.DataFrame(table.get_add_actions()).select("path", "size_bytes").rows()
 
 
 def _name(path: str) -> str:

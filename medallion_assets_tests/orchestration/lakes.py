@@ -111,6 +111,16 @@ class MemoryTable:
     ) -> int:
         raise NotImplementedError
 
+    @property
+    def patchable(self) -> bool:
+        return False
+
+    def matching(self, keys: pl.DataFrame) -> pl.DataFrame:
+        raise NotImplementedError
+
+    def patch(self, gone: pl.DataFrame, rows: pl.DataFrame, state: TableState, *, by: Sequence[str]) -> int:
+        raise NotImplementedError
+
     def vacuum(self, age: timedelta, *, delete: bool = False) -> tuple[str, ...]:
         raise NotImplementedError
 
@@ -203,6 +213,7 @@ class ScriptedProject(Project):
             absence_deletes=0,
             changed=rows,
             seconds=0.25,
+            how="whole",
             engine="polars",
             columns=(("order_id", "String"), ("email", "String"), ("extra", "Int64")),
             content=_sha(f"{silver.entity} {rows}"),

@@ -81,7 +81,7 @@ def test_a_second_run_reads_no_part_and_writes_nothing(tables: Tables) -> None:
     first = tables.refine(lake)
     no_parts(lake)
     again = tables.refine(lake)
-    assert replace(again, seconds=0.0) == replace(first, seconds=0.0, written=False, changed=0)
+    assert replace(again, seconds=0.0) == replace(first, seconds=0.0, written=False, changed=0, how="nothing")
     assert tables.open().version == 0
 
 

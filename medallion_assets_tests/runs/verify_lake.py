@@ -121,6 +121,16 @@ class MemoryTable:
     ) -> int:
         raise AssertionError("verify writes nothing")
 
+    @property
+    def patchable(self) -> bool:
+        return False
+
+    def matching(self, keys: pl.DataFrame) -> pl.DataFrame:
+        raise NotImplementedError
+
+    def patch(self, gone: pl.DataFrame, rows: pl.DataFrame, state: TableState, *, by: Sequence[str]) -> int:
+        raise NotImplementedError
+
     def vacuum(self, age: timedelta, *, delete: bool = False) -> tuple[str, ...]:
         raise NotImplementedError
 
@@ -145,6 +155,7 @@ def refined(plan: DatasetPlan, rows: int, by_partition: Mapping[str, int], *, br
         absence_deletes=0,
         changed=rows,
         seconds=0.0,
+        how="whole",
         engine="polars",
         columns=(),
         content="",

@@ -1,0 +1,231 @@
+"""A table that follows its loads one by one is, after each of them, what a reading of all of them gives."""
+
+from collections import Counter
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from medallion_assets.bronze.commit import CommitLog
+from medallion_assets.engines.polars import PolarsEngine
+from medallion_assets.lake.manifest import Pattern
+from medallion_assets.lake.ports import TableState
+from medallion_assets.lake.results import Refined
+from medallion_assets.runs.build import build
+from medallion_assets.runs.finished import TECHNICAL
+from medallion_assets.runs.quarantine import silver_quarantine
+from medallion_assets.runs.refine import refine
+from medallion_assets.silver.content import content
+from medallion_assets.tables.delta import DeltaTable
+from medallion_assets_tests.silver.lake import CDC, Lake, plan_of
+from medallion_assets_tests.silver.oracle import Loaded, Spec
+from medallion_assets_tests.silver.test_models import DAY, SPECS, commit, frame, rows, silver_of
+
+QUICK = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SEEN: Counter[str] = Counter()
+
+
+def refined(lake: Lake, table: DeltaTable) -> Refined:
+    return refine(
+        lake.plan,
+        lake.plan.silvers[0],
+        store=lake.store,
+        table=table,
+        engine=PolarsEngine(),
+        quarantine_store=lake.store,
+    )
+
+
+def judged(lake: Lake, table: DeltaTable) -> TableState:
+    """The table against a reading of everything. Returns its state."""
+    silver, head = lake.plan.silvers[0], CommitLog(lake.store, lake.plan.bronze.path).head()
+    built = build(lake.plan, silver, head, store=lake.store, engine=PolarsEngine())
+    held = table.scan().collect()
+    assert_frame_equal(held, built.rows, check_row_order=False)
+    state = table.state()
+    assert state is not None
+    assert dict(state.accounting) == dict(built.accounting)
+    assert state.content == content(built.rows, TECHNICAL)
+    assert (state.columns, state.last_delete, state.truncated) == (built.columns, built.last_delete, built.truncated)
+    assert dict(state.quarantined_by_partition) == dict(built.quarantined_by_partition)
+    quarantine = silver_quarantine(state, lake.store)
+    addresses = built.quarantine.select(pl.format("{}/{}/{}", "commit", "part", "row"))
+    assert quarantine["address"].to_list() == addresses.to_series().to_list()
+    return state
+
+
+@st.composite
+def streams(draw: st.DrawFn, pattern: Pattern) -> list[Loaded]:
+    """Days in any order, each once; later days mostly have later times."""
+    days = draw(st.permutations(range(5)))
+    if draw(st.booleans()):
+        days = sorted(days)
+    found = []
+    for n, day in enumerate(days[: draw(st.integers(2, 5))], 1):
+        told = draw(st.lists(st.lists(rows(pattern), max_size=4), min_size=1, max_size=2))
+        shift = timedelta(days=3 * day) if draw(st.booleans()) else timedelta(0)
+        parts = tuple(tuple({**row, "t": row["t"] + shift} for row in part) for part in told)
+        found.append(Loaded(n, pattern, DAY + timedelta(days=day), parts))
+    return found
+
+
+def followed(lake: Lake, found: list[Loaded]) -> None:
+    with TemporaryDirectory() as folder:
+        for load in found:
+            commit(lake, load)
+            SEEN[refined(lake, DeltaTable(f"{folder}/t", {}, "app")).how] += 1
+            judged(lake, DeltaTable(f"{folder}/t", {}, "app"))
+
+
+@pytest.mark.parametrize("pattern", ["incremental", "cdc"])
+@QUICK
+@given(data=st.data(), spec=st.sampled_from(SPECS))
+def test_states(spec: Spec, pattern: Pattern, data: st.DataObject) -> None:
+    followed(Lake(plan_of(silver_of(spec), CDC)), data.draw(streams(pattern)))
+
+
+OTHERS = [
+    "{model: event, keys: k, exclude: t}",
+    "{model: event, exclude: t}",
+    "{model: event, keys: [k, t], input_mode: replace_daily}",
+    "{model: periodic_snapshot}",
+    "{model: derived_event, keys: k, order_by: t}",
+    "{model: incremental_merge, keys: k, order_by: t}",
+]
+
+
+@pytest.mark.parametrize("silver", OTHERS)
+@settings(QUICK, max_examples=6)
+@given(data=st.data())
+def test_other_models(silver: str, data: st.DataObject) -> None:
+    followed(Lake(plan_of(silver, "incremental")), data.draw(streams("incremental")))
+
+
+def test_both_ways_were_gone() -> None:
+    """The tests above prove little when all of their tables were built whole."""
+    if SEEN:  # not when this test runs alone
+        assert SEEN["changes"] > SEEN["whole"] / 3, SEEN
+
+
+RULES = """
+quarantine: {max_rows: 100}
+columns: {a: int64}
+checks: [{rule: range, columns: a, max: 5, on_failure: quarantine}, {rule: in_set, columns: b, values: [x, y],
+  on_failure: drop}]
+"""
+
+
+def day_of(number: int, *cells: tuple[int, int, str, str]) -> Loaded:
+    """Rows (k, half day, a, b) of a day."""
+    told = tuple({"k": k, "t": DAY + timedelta(hours=12 * half), "a": a, "b": b} for k, half, a, b in cells)
+    return Loaded(number, "incremental", DAY + timedelta(days=number), (told,))
+
+
+def committed(lake: Lake, load: Loaded) -> None:
+    """With ``a`` as text."""
+    told = [frame(tuple({**row, "a": None} for row in part), "incremental") for part in load.parts]
+    texts = [pl.Series("a", [row["a"] for row in part], pl.String) for part in load.parts]
+    lake.commit(load.start.date().isoformat(), *(f.with_columns(t) for f, t in zip(told, texts, strict=True)))
+
+
+def test_rows_in_quarantine_and_dropped_ones_add_up(tmp_path: Path) -> None:
+    lake = Lake(plan_of("{model: scd_type_2, keys: k, order_by: t}", "incremental", RULES))
+    table = DeltaTable(str(tmp_path / "t"), {}, "app")
+    days = [
+        day_of(1, (1, 0, "1", "x"), (2, 0, "9", "x")),
+        day_of(2, (1, 2, "7", "y"), (2, 2, "3", "z"), (3, 2, "2", "y")),
+        day_of(3, (2, 1, "4", "x"), (1, 4, "8", "q")),
+    ]
+    for load, how in zip(days, ("whole", "changes", "changes"), strict=True):
+        committed(lake, load)
+        assert refined(lake, table).how == how
+        judged(lake, table)
+    state = judged(lake, table)
+    assert {n: state.accounting[n] for n in ("quarantined", "filtered", "judged")} == {
+        "quarantined": 3, "filtered": 1, "judged": 7,
+    }  # fmt: skip
+    assert dict(state.quarantined_by_partition) == {"2024-01-02": 1, "2024-01-03": 1, "2024-01-04": 1}
+
+
+@pytest.mark.parametrize(
+    ("cells", "why"),
+    [
+        ([(1, 3, "1.5", "x")], "a column has another type"),
+        ([(1, 3, "word", "x")], "it is text now"),
+    ],
+)
+def test_what_does_not_fit_is_built_whole(tmp_path: Path, cells: list[tuple[int, int, str, str]], why: str) -> None:
+    lake = Lake(plan_of("{model: scd_type_1, keys: k, order_by: t}", "incremental"))
+    table = DeltaTable(str(tmp_path / "t"), {}, "app")
+    for load, how in ((day_of(1, (1, 0, "1", "x")), "whole"), (day_of(2, *cells), "whole")):
+        committed(lake, load)
+        assert refined(lake, table).how == how, why
+        judged(lake, table)
+
+
+def test_a_partition_that_is_replaced_is_built_whole(tmp_path: Path) -> None:
+    lake = Lake(plan_of("{model: scd_type_1, keys: k, order_by: t}", "incremental"))
+    table = DeltaTable(str(tmp_path / "t"), {}, "app")
+    days = (day_of(1, (1, 0, "1", "x")), day_of(2, (2, 2, "1", "x")), day_of(1, (1, 0, "2", "x")))
+    for load, how in zip(days, ("whole", "changes", "whole"), strict=True):
+        committed(lake, load)
+        assert refined(lake, table).how == how
+        judged(lake, table)
+
+
+def test_only_files_that_hold_a_changed_row_are_written_again(tmp_path: Path) -> None:
+    lake = Lake(plan_of("{model: scd_type_2, keys: k, order_by: t}", "incremental"))
+    table = DeltaTable(str(tmp_path / "t"), {}, "app")
+    for number in (1, 2):
+        committed(lake, day_of(number, (number, 2 * number, "1", "x"), (number + 10, 2 * number, "1", "x")))
+        refined(lake, table)
+    before = set(tmp_path.rglob("*.parquet"))
+    assert len(before) == 2  # each day's rows are a file
+    committed(lake, day_of(3, (1, 6, "2", "x")))
+    assert refined(lake, table).how == "changes"
+    judged(lake, table)
+    added = [pl.read_parquet(f, hive_partitioning=False) for f in set(tmp_path.rglob("*.parquet")) - before]
+    assert sorted(f["k"].to_list() for f in added) == [[1], [1, 11]]  # the closed version; the file of day 1
+    assert sum("remove" in line for line in newest_log(tmp_path).splitlines()) == 1
+
+
+def newest_log(folder: Path) -> str:
+    return max(folder.rglob("_delta_log/*.json")).read_text()
+
+
+def test_the_loser_of_a_race_computes_again(tmp_path: Path) -> None:
+    lake = Lake(plan_of("{model: scd_type_1, keys: k, order_by: t}", "incremental"))
+    slow = DeltaTable(str(tmp_path / "t"), {}, "app")
+    committed(lake, day_of(1, (1, 0, "1", "x")))
+    refined(lake, slow)
+    committed(lake, day_of(2, (1, 2, "2", "x"), (2, 2, "2", "x")))
+    given, rivals = slow.matching, count()
+
+    def raced(keys: pl.DataFrame) -> pl.DataFrame:
+        if not next(rivals):
+            committed(lake, day_of(3, (1, 4, "3", "x")))
+            refined(lake, DeltaTable(str(tmp_path / "t"), {}, "app"))
+        return given(keys)
+
+    slow.matching = raced  # type: ignore[method-assign]
+    done = refined(lake, slow)
+    assert (done.how, done.bronze_n) == ("nothing", 3)
+    judged(lake, slow)
+
+
+def test_a_checksum_of_another_polars_is_computed_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = Lake(plan_of("{model: scd_type_1, keys: k, order_by: t}", "incremental"))
+    table = DeltaTable(str(tmp_path / "t"), {}, "app")
+    with monkeypatch.context() as patched:
+        patched.setattr(pl, "__version__", "1.0.0")
+        committed(lake, day_of(1, (1, 0, "1", "x")))
+        assert refined(lake, table).content.startswith("1.0.0:")
+    committed(lake, day_of(2, (1, 2, "2", "x")))
+    assert refined(lake, table).how == "whole"
+    judged(lake, table)
