@@ -26,7 +26,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test-services: $(VENV)/.dev  ## the tests that need a real program beside them: Ceph, Azurite, PostgreSQL, MariaDB, Chromium
+test-services: $(VENV)/.dev  ## the tests that need a real program beside them: Ceph, Azurite, PostgreSQL, MariaDB, Kafka, Chromium
 	$(BIN)/pytest -m "browser or service"
 
 torture: $(VENV)/.dev        ## kill, race and starve runs by the hundred; ARGS="--backend all --count 1000"

@@ -3,9 +3,16 @@
 import pytest
 from hypothesis import settings
 
-from medallion_assets_tests.services.fixtures import azure_server, mariadb_server, moto, postgres_server, s3_server
+from medallion_assets_tests.services.fixtures import (
+    azure_server,
+    kafka_server,
+    mariadb_server,
+    moto,
+    postgres_server,
+    s3_server,
+)
 
-__all__ = ["azure_server", "mariadb_server", "moto", "postgres_server", "s3_server"]
+__all__ = ["azure_server", "kafka_server", "mariadb_server", "moto", "postgres_server", "s3_server"]
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

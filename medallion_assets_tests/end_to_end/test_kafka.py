@@ -1,4 +1,4 @@
-"""Topics into bronze and silver, through the command line, on the mock cluster that comes with the client."""
+"""Topics into bronze and silver, through the command line: on the client's mock cluster and on a real broker."""
 
 import json
 from collections.abc import Iterator
@@ -7,17 +7,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from threading import Thread
 from typing import Any
+from uuid import uuid4
 
 import fastavro
 import pytest
 from confluent_kafka import Producer
 
 from medallion_assets_tests.end_to_end.project import Project
+from medallion_assets_tests.services.kafka import KafkaServer
 
 EVENTS = """
 system: web
 table: events
-source: {type: kafka, connection: bus, topic: events MORE}
+source: {type: kafka, connection: bus, topic: TOPIC MORE}
 load: incremental
 quarantine: {max_rows: 10}
 silver: {model: event, keys: id}
@@ -25,28 +27,46 @@ silver: {model: event, keys: id}
 
 
 class Bus:
-    """A cluster of one broker whose topics have four partitions."""
+    """A topic of four partitions, not there before it is sent to, on brokers that may have others."""
 
-    def __init__(self) -> None:
-        self.producer = Producer({"test.mock.num.brokers": 1, "log_level": 0})
-        (broker,) = self.producer.list_topics(timeout=30).brokers.values()
-        self.address = f"{broker.host}:{broker.port}"
+    def __init__(self, producer: Producer, address: str, topic: str = "events") -> None:
+        self.producer, self.address, self.topic = producer, address, topic
 
-    def send(self, topic: str, *values: bytes | None, partition: int = 0, **more: Any) -> None:
+    def send(self, *values: bytes | None, partition: int = 0, **more: Any) -> None:
         for value in values:
-            self.producer.produce(topic, value, partition=partition, **more)
+            self.producer.produce(self.topic, value, partition=partition, **more)
         assert self.producer.flush(30) == 0
 
+    def platform(self, **more: object) -> str:
+        connection = {"type": "kafka", "brokers": [self.address], "timeout": "5s", **more}
+        return json.dumps({"connections": {"bus": connection}})
 
-@pytest.fixture
-def bus() -> Bus:
-    return Bus()
+    def intent(self, more: str = "") -> str:
+        return EVENTS.replace("TOPIC", self.topic).replace(" MORE", more)
+
+
+def mock() -> Bus:
+    """A cluster of its own."""
+    producer = Producer({"test.mock.num.brokers": 1, "log_level": 0})
+    (broker,) = producer.list_topics(timeout=30).brokers.values()
+    return Bus(producer, f"{broker.host}:{broker.port}")
+
+
+def real(server: KafkaServer) -> Bus:
+    """A topic of its own."""
+    producer = Producer({"bootstrap.servers": server.address, "log_level": 0})
+    return Bus(producer, server.address, f"events-{uuid4().hex[:8]}")
+
+
+@pytest.fixture(params=["mock", pytest.param("real", marks=pytest.mark.service)])
+def bus(request: pytest.FixtureRequest) -> Bus:
+    return mock() if request.param == "mock" else real(request.getfixturevalue("kafka_server"))
 
 
 @pytest.fixture
 def web(project: Project, bus: Bus) -> Project:
-    project.write("platform.yaml", f"connections: {{bus: {{type: kafka, brokers: ['{bus.address}'], timeout: 5s}}}}\n")
-    project.write("intents/events.yaml", EVENTS.replace("MORE", ""))
+    project.write("platform.yaml", bus.platform())
+    project.write("intents/events.yaml", bus.intent())
     return project
 
 
@@ -59,13 +79,13 @@ def ids(project: Project) -> list[int]:
 
 
 def test_every_message_comes_once_however_often_it_is_run(web: Project, bus: Bus) -> None:
-    bus.send("events", event(1), event(2))
-    bus.send("events", event(3), partition=2)
+    bus.send(event(1), event(2))
+    bus.send(event(3), partition=2)
     web.medallion("run").succeeded()
     assert ids(web) == [1, 2, 3]
     assert "nothing new" in web.medallion("run").succeeded().output
-    bus.send("events", event(4), partition=2)
-    bus.send("events", event(5), partition=3)
+    bus.send(event(4), partition=2)
+    bus.send(event(5), partition=3)
     web.medallion("run").succeeded()
     assert ids(web) == [1, 2, 3, 4, 5]
     rows = web.silver("web", "events").sort("id").select("kafka_partition", "kafka_offset").rows()
@@ -77,7 +97,6 @@ def test_every_message_comes_once_however_often_it_is_run(web: Project, bus: Bus
 def test_keys_headers_times_and_numbers_keep_their_characters(web: Project, bus: Bus) -> None:
     headers = [("trace", b"a"), ("trace", b"\xff")]
     bus.send(
-        "events",
         b'{"id": 1, "amount": 1.10, "deep": {"a": [1]}}',
         key=b"one",
         headers=headers,
@@ -91,19 +110,19 @@ def test_keys_headers_times_and_numbers_keep_their_characters(web: Project, bus:
 
 
 def test_poison_goes_to_quarantine_and_what_comes_behind_it_does_not(web: Project, bus: Bus) -> None:
-    bus.send("events", event(1), b"{", b"[1]", b"\xff\xfe", b'{"id": 9, "kafka_offset": 1}', event(2))
+    bus.send(event(1), b"{", b"[1]", b"\xff\xfe", b'{"id": 9, "kafka_offset": 1}', event(2))
     web.medallion("run").succeeded()
     assert ids(web) == [1, 2]
     shown = json.loads(web.medallion("quarantine", "show", "web.events", "--json").succeeded().output)
     assert [row["value"] for row in shown] == ["{", "[1]", "base64://4=", '{"id": 9, "kafka_offset": 1}']
-    assert "events[0]" in json.dumps(shown)
+    assert f"{bus.topic}[0]" in json.dumps(shown)
     assert "nothing new" in web.medallion("run").succeeded().output
 
 
 def test_a_run_takes_no_more_than_it_may_and_the_next_goes_on(web: Project, bus: Bus) -> None:
-    web.write("intents/events.yaml", EVENTS.replace("MORE", ", max_messages: 4"))
-    bus.send("events", *(event(n) for n in range(5)))
-    bus.send("events", event(10), partition=1)
+    web.write("intents/events.yaml", bus.intent(", max_messages: 4"))
+    bus.send(*(event(n) for n in range(5)))
+    bus.send(event(10), partition=1)
     seen = []
     for _ in range(3):
         web.medallion("run").succeeded()
@@ -112,10 +131,10 @@ def test_a_run_takes_no_more_than_it_may_and_the_next_goes_on(web: Project, bus:
 
 
 def test_latest_begins_where_the_topic_ended_at_the_first_run(web: Project, bus: Bus) -> None:
-    web.write("intents/events.yaml", EVENTS.replace("MORE", ", start_at: latest"))
-    bus.send("events", event(1))
+    web.write("intents/events.yaml", bus.intent(", start_at: latest"))
+    bus.send(event(1))
     web.medallion("run").succeeded()
-    bus.send("events", event(2))
+    bus.send(event(2))
     web.medallion("run").succeeded()
     assert ids(web) == [2]
 
@@ -123,12 +142,12 @@ def test_latest_begins_where_the_topic_ended_at_the_first_run(web: Project, bus:
 def test_a_tombstone_deletes_the_row_of_its_key(web: Project, bus: Bus) -> None:
     web.write(
         "intents/events.yaml",
-        EVENTS.replace("MORE", "")
+        bus.intent()
         .replace("load: incremental", "load: {pattern: incremental, deleted: {column: gone}}")
         .replace("model: event, keys: id", "model: scd_type_1, keys: id, order_by: kafka_offset"),
     )
-    bus.send("events", event(1, gone=False), event(2, gone=False))
-    bus.send("events", None, key=b'{"id": 1, "gone": true}')
+    bus.send(event(1, gone=False), event(2, gone=False))
+    bus.send(None, key=b'{"id": 1, "gone": true}')
     web.medallion("run").succeeded()
     assert ids(web) == [2]
 
@@ -136,7 +155,7 @@ def test_a_tombstone_deletes_the_row_of_its_key(web: Project, bus: Bus) -> None:
 def test_debezium_changes_come_in_their_order(web: Project, bus: Bus) -> None:
     web.write(
         "intents/events.yaml",
-        EVENTS.replace("MORE", ", value: {envelope: debezium}")
+        bus.intent(", value: {envelope: debezium}")
         .replace("load: incremental", "load: {pattern: cdc, operation: {envelope: debezium}}")
         .replace("model: event, keys: id", "model: scd_type_2, keys: id, order_by: at")
         + "columns: {at: {type: timestamp, format: epoch_ms, source_names: [__ts_ms]}}\n",
@@ -147,19 +166,20 @@ def test_debezium_changes_come_in_their_order(web: Project, bus: Bus) -> None:
         {"op": "d", "before": {"id": 1, "v": "b"}, "after": None},
     ]
     for n, change in enumerate(changes):
-        bus.send("events", json.dumps({**change, "ts_ms": 1_700_000_000_000 + n}).encode())
-    bus.send("events", None, key=b'{"id": 1}')
+        bus.send(json.dumps({**change, "ts_ms": 1_700_000_000_000 + n}).encode())
+    bus.send(None, key=b'{"id": 1}')
     web.medallion("run").succeeded()
     assert web.silver("web", "events").sort("effective_from")["v"].to_list() == ["a", "b"]
     assert not web.silver("web", "events")["is_current"].any()
 
 
 def test_messages_that_are_gone_are_an_error_and_never_a_jump(web: Project, bus: Bus) -> None:
-    bus.send("events", event(1), event(2))
+    bus.send(event(1), event(2))
     web.medallion("run").succeeded()
-    other = Bus()  # the topic made anew: shorter than what was read
-    other.send("events", event(3))
-    web.write("platform.yaml", f"connections: {{bus: {{type: kafka, brokers: ['{other.address}'], timeout: 5s}}}}\n")
+    other = mock()  # the topic made anew: shorter than what was read
+    other.topic = bus.topic
+    other.send(event(3))
+    web.write("platform.yaml", other.platform())
     done = web.medallion("run")
     assert done.exit_code == 2
     assert "SRC-131" in done.output
@@ -178,8 +198,8 @@ def test_a_topic_that_is_not_there_and_brokers_that_are_not_are_told_apart(web: 
 
 
 def test_brokers_and_a_registry_must_be_named(web: Project, bus: Bus) -> None:
-    bus.send("events", b"\0\0\0\0\x01x")
-    web.write("intents/events.yaml", EVENTS.replace("MORE", ", value: {format: avro}"))
+    bus.send(b"\0\0\0\0\x01x")
+    web.write("intents/events.yaml", bus.intent(", value: {format: avro}"))
     done = web.medallion("run")
     assert done.exit_code == 1
     assert "SRC-134" in done.output
@@ -222,15 +242,14 @@ def avro(number: int, amount: str) -> bytes:
 
 
 def test_avro_is_read_by_the_schemas_of_the_registry(web: Project, bus: Bus, registry: str) -> None:
-    connection = f"bus: {{type: kafka, brokers: ['{bus.address}'], schema_registry: {{url: '{registry}'}}}}"
-    web.write("platform.yaml", f"connections: {{{connection}}}\n")
-    web.write("intents/events.yaml", EVENTS.replace("MORE", ", value: {format: avro}"))
-    bus.send("events", avro(1, "12.50"), b"not avro", avro(2, "0.01"), avro(3, "1.00")[:6])
+    web.write("platform.yaml", bus.platform(schema_registry={"url": registry}))
+    web.write("intents/events.yaml", bus.intent(", value: {format: avro}"))
+    bus.send(avro(1, "12.50"), b"not avro", avro(2, "0.01"), avro(3, "1.00")[:6])
     web.medallion("run").succeeded()
     rows = web.silver("web", "events").sort("id").select("id", "amount").rows()
     assert rows == [(1, Decimal("12.50")), (2, Decimal("0.01"))]
 
-    bus.send("events", b"\0" + (8).to_bytes(4, "big") + b"x")
+    bus.send(b"\0" + (8).to_bytes(4, "big") + b"x")
     done = web.medallion("run")
     assert done.exit_code == 2
     assert "SRC-133" in done.output
@@ -238,9 +257,7 @@ def test_avro_is_read_by_the_schemas_of_the_registry(web: Project, bus: Bus, reg
 
 
 def test_raw_values_are_text(web: Project, bus: Bus) -> None:
-    web.write(
-        "intents/events.yaml", EVENTS.replace("MORE", ", value: {format: raw}").replace("keys: id", "keys: value")
-    )
-    bus.send("events", b"a,b", "é".encode())
+    web.write("intents/events.yaml", bus.intent(", value: {format: raw}").replace("keys: id", "keys: value"))
+    bus.send(b"a,b", "é".encode())
     web.medallion("run").succeeded()
     assert sorted(web.silver("web", "events")["value"].to_list()) == ["a,b", "é"]

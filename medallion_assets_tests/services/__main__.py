@@ -9,16 +9,21 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from medallion_assets_tests.services.databases import DatabaseServer, mariadb, postgres
+from medallion_assets_tests.services.kafka import KafkaServer, kafka
 from medallion_assets_tests.services.objects import AzureServer, S3Server, azurite, s3
 from medallion_assets_tests.services.process import NotInstalled
+
+Server = S3Server | AzureServer | DatabaseServer | KafkaServer
 
 
 def main() -> int:
     """0; what is not installed is said and left out."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with ExitStack() as running:
-        starts: dict[str, Callable[[Path], AbstractContextManager[S3Server | AzureServer | DatabaseServer]]]
-        starts = {"s3": s3, "azure": azurite, "postgres": postgres, "mariadb": mariadb}
+        starts: dict[
+            str, Callable[[Path], AbstractContextManager[S3Server | AzureServer | DatabaseServer | KafkaServer]]
+        ]
+        starts = {"s3": s3, "azure": azurite, "postgres": postgres, "mariadb": mariadb, "kafka": kafka}
         for name, start in starts.items():
             folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="medallion-")))
             try:

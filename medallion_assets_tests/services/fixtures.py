@@ -10,10 +10,11 @@ from typing import TypeVar
 import pytest
 
 from medallion_assets_tests.services.databases import DatabaseServer, mariadb, postgres
+from medallion_assets_tests.services.kafka import KafkaServer, kafka
 from medallion_assets_tests.services.objects import AzureServer, S3Server, azurite, s3
 from medallion_assets_tests.services.process import NotInstalled
 
-__all__ = ["azure_server", "mariadb_server", "moto", "postgres_server", "s3_server"]
+__all__ = ["azure_server", "kafka_server", "mariadb_server", "moto", "postgres_server", "s3_server"]
 
 Server = TypeVar("Server")
 
@@ -52,6 +53,11 @@ def postgres_server() -> Iterator[DatabaseServer]:
 @pytest.fixture(scope="session")
 def mariadb_server() -> Iterator[DatabaseServer]:
     yield from _running(mariadb)
+
+
+@pytest.fixture(scope="session")
+def kafka_server() -> Iterator[KafkaServer]:
+    yield from _running(kafka)
 
 
 @pytest.fixture(scope="session")

@@ -1,25 +1,20 @@
 """S3 and Azure: MinIO where its program is on the path, else Ceph's RADOS gateway from Debian; Azurite from npm."""
 
-import json
-import os
 import shutil
 import socket
-import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
-from medallion_assets_tests.services.process import NotInstalled, find, free_port, program, run
+from medallion_assets_tests.services.process import find, free_port, installed, program, run
 
 __all__ = ["AzureServer", "S3Server", "azurite", "s3"]
 
 BUCKET = "mdf"
 PREFIX = "synthetic"
-_HERE = Path(__file__).parent
 _KEY, _SECRET = "medallion-test", "medallion-test-secret-key-1"
 # The key of every Azurite, published by its makers.
 _AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -209,13 +204,14 @@ rgw dynamic resharding = false
 @contextmanager
 def azurite(folder: Path) -> Iterator[AzureServer]:
     """Microsoft's emulator, blobs only. Raises NotInstalled."""
-    script = _node_modules() / "azurite/dist/src/azurite.js"
+    fetch = [find("npm", "npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+    modules = installed(["package.json", "package-lock.json"], fetch, "Azurite") / "node_modules"
     ports = [free_port() for _ in range(3)]
     places = [text for name, port in zip(("blob", "queue", "table"), ports, strict=True)
               for text in (f"--{name}Host", "127.0.0.1", f"--{name}Port", str(port))]  # fmt: skip
     command: list[str | Path] = [
-        find("node", "nodejs"), script, "--silent", "--location", folder / "data", "--disableTelemetry",
-        "--skipApiVersionCheck", *places,
+        find("node", "nodejs"), modules / "azurite/dist/src/azurite.js", "--silent", "--location", folder / "data",
+        "--disableTelemetry", "--skipApiVersionCheck", *places,
     ]  # fmt: skip
     server = AzureServer(f"http://127.0.0.1:{ports[0]}/devstoreaccount1")
     with program(command, folder / "azurite.log", ready=lambda: _listens(ports[0])):
@@ -226,20 +222,3 @@ def azurite(folder: Path) -> Iterator[AzureServer]:
         with client:
             client.create_container(server.container)
         yield server
-
-
-def _node_modules() -> Path:
-    """Where npm has installed what package-lock.json names; installed once for each lock file."""
-    lock = (_HERE / "package-lock.json").read_bytes()
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "medallion-assets-tests"
-    folder = cache / sha256(lock).hexdigest()[:16]
-    if not (folder / "done").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copyfile(_HERE / name, folder / name)
-        command = [find("npm", "npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
-        if done.returncode:
-            raise NotInstalled(f"npm could not install Azurite: {done.stderr[-500:]}")
-        (folder / "done").write_text(json.dumps({"azurite": True}))
-    return folder / "node_modules"

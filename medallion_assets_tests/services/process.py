@@ -1,4 +1,4 @@
-"""Programs started for the tests: on free ports, as another user where they refuse to run as root, ended by id."""
+"""Programs fetched and started for the tests: on free ports, as another user where they refuse root, ended by id."""
 
 import os
 import pwd
@@ -9,9 +9,12 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 
-__all__ = ["NotInstalled", "chown", "find", "free_port", "program", "run", "wait_for"]
+__all__ = ["NotInstalled", "chown", "find", "free_port", "installed", "program", "run", "wait_for"]
+
+_HERE = Path(__file__).parent
 
 _PATIENCE_S = 60
 _NODAEMON_USER = "nobody"
@@ -27,6 +30,24 @@ def find(name: str, package: str, *folders: str) -> str:
     if found is None:
         raise NotInstalled(f"{name} is not installed (Debian: apt-get install {package})")
     return found
+
+
+def installed(named: Sequence[str], fetch: Sequence[str], what: str) -> Path:
+    """The folder where ``fetch`` put what files beside this one name; done once for what they say.
+
+    Raises NotInstalled with what the command said.
+    """
+    said = sha256(b"\0".join((_HERE / name).read_bytes() for name in named)).hexdigest()[:16]
+    folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "medallion-assets-tests" / said
+    if not (folder / "done").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in named:
+            shutil.copyfile(_HERE / name, folder / name)
+        done = subprocess.run(fetch, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
+        if done.returncode:
+            raise NotInstalled(f"{fetch[0]} could not install {what}: {done.stdout[-500:]}{done.stderr[-500:]}")
+        (folder / "done").touch()
+    return folder
 
 
 def free_port() -> int:

@@ -57,7 +57,7 @@ class Silent:
     """A client to whom nobody speaks any more."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
-        settings["error_cb"]("all brokers are down")
+        settings["error_cb"](SimpleNamespace(str=lambda: "all brokers are down"))
 
     def list_topics(self, topic: str, timeout: float) -> SimpleNamespace:
         return SimpleNamespace(topics={topic: SimpleNamespace(error=None, partitions={0: None})})

@@ -36,6 +36,8 @@ def consumer_settings(
         "auto.offset.reset": "error",
         "isolation.level": "read_committed",
         "enable.partition.eof": True,
+        "fetch.wait.max.ms": 100,  # how long an empty answer takes that says a partition has ended
+        "reconnect.backoff.max.ms": 2000,
         "log_level": 0,  # what matters comes back as errors
     }
     return settings if connection is None else settings | _secured(connection, resolve)

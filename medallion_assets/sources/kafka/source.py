@@ -27,6 +27,7 @@ __all__ = ["KafkaSource"]
 _BATCH = 10_000
 _AT_ONCE = 500
 _TIMEOUT_S = 60.0
+_WAIT_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ class KafkaReading:
         source = self.source
         settings = consumer_settings(source.spec, source.connection, source.group, source.resolve, source.where)
         try:
-            self._consumer = Consumer({**settings, "error_cb": lambda error: self.trouble.append(str(error))})
+            self._consumer = Consumer({**settings, "error_cb": lambda error: self.trouble.append(error.str())})
             return self._spans()
         except KafkaException as error:
             raise self._failed(error) from None
@@ -153,7 +154,9 @@ class KafkaReading:
             return
         self._consumer.assign([TopicPartition(topic, span.partition, span.start)])
         while self.offsets[span.partition] < span.end:
-            got = self._consumer.consume(_AT_ONCE, timeout=1.0)
+            # No more than there are: the client waits for as many as it is asked for.
+            most = min(_AT_ONCE, span.end - self.offsets[span.partition])
+            got = self._consumer.consume(most, timeout=_WAIT_S)
             heard = monotonic() if got else heard
             if monotonic() - heard > self.source.timeout_s:
                 raise self._silent(span)
@@ -192,11 +195,10 @@ class KafkaReading:
         )  # fmt: skip
 
     def _silent(self, span: Span) -> ExtractionError:
-        last = f" The client said: {self.trouble[-1]}." if self.trouble else ""
         at = f"partition {span.partition} at offset {self.offsets[span.partition]}"
         return self._error(
             "SRC-132",
-            f"Nothing came for {self.source.timeout_s:.0f} s of {at}.{last}",
+            f"Nothing came for {self.source.timeout_s:.0f} s of {at}.{self._said()}",
             "run again.",
         )
 
@@ -204,12 +206,17 @@ class KafkaReading:
         said = ""
         with suppress(AttributeError, IndexError):
             said = str(error.args[0].str())
-        last = f" The client said: {self.trouble[-1]}." if self.trouble else ""
         return self._error(
             "SRC-130",
-            f"Kafka cannot be reached or refused: {said or error}.{last}",
+            f"Kafka cannot be reached or refused: {said or error}.{self._said()}",
             "see `brokers` and `security`.",
         )
+
+    def _said(self) -> str:
+        """What the client said last. It speaks when it is asked for messages, which it was not while connecting."""
+        if self._consumer is not None:
+            self._consumer.consume(1, timeout=0)
+        return f" The client said: {self.trouble[-1]}." if self.trouble else ""
 
     def _error(self, code: str, what: str, fix: str) -> ExtractionError:
         return ExtractionError(code, what, where=self.source.where, fix=fix)
