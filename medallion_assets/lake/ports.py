@@ -240,7 +240,8 @@ class Table(Protocol):
         ...
 
     def matching(self, keys: "pl.DataFrame") -> "pl.DataFrame":
-        """Rows of the newest version whose values in the columns of ``keys`` are those of one of its rows.
+        """Rows of the newest version whose values in the columns of ``keys`` are those of one of its rows; without a
+        column: all rows.
 
         The table's columns, then ``FILE``: where ``patch`` finds the row.
         """

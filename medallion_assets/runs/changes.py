@@ -1,16 +1,11 @@
 """What new loads change in a table: the rows that go and those that come, without reading the loads that it knows.
 
-A key's new events are *in order* when they come after everything that its row says: then the row is all of the past
-that matters, and stands for it as one event. A key without a (living) row is in order when its events come after every
-delete that the table has absorbed, because one of those may be its own. All other keys are computed again from bronze,
-with every event they have. Whatever does not fit these rules is left to ``build``, which reads everything.
+What does not only add to a table is left to ``build``, which reads everything; both give the same rows.
 """
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
-import narwhals as nw
 import polars as pl
 
 from medallion_assets.bronze.reader import Verified
@@ -20,47 +15,19 @@ from medallion_assets.lake.manifest import Head
 from medallion_assets.lake.ports import FILE, Engine, Store, Table, TableState
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 from medallion_assets.runs.build import interval_of, rules_of, shape_of
-from medallion_assets.runs.finished import TECHNICAL, finished, quarantined
+from medallion_assets.runs.finished import TECHNICAL, quarantined
+from medallion_assets.runs.follow import Job, Moved, lazy
+from medallion_assets.runs.follow_states import ChangedStates
 from medallion_assets.runs.groups import live_of
-from medallion_assets.runs.movers import Sorted, needed_by_rules, sorted_out
-from medallion_assets.runs.typed import Known, Typed, read_some
-from medallion_assets.silver.columns import (
-    CLOCK,
-    DELETED_AT,
-    FIRST,
-    FROM,
-    FULL,
-    IS_CURRENT,
-    IS_DELETED,
-    KNOWN,
-    LOAD,
-    OP,
-    POS,
-    RESCUED,
-    SINCE,
-    TIES,
-    Op,
-)
+from medallion_assets.runs.movers import Sorted
+from medallion_assets.runs.typed import Typed
+from medallion_assets.silver.columns import LOAD, RESCUED
 from medallion_assets.silver.content import moved
 from medallion_assets.silver.event import distinct, earliest
-from medallion_assets.silver.events import Shape, deduplicate, ties
-from medallion_assets.silver.keyed import Evaluate, Rules, last_delete, refine_keyed
 from medallion_assets.silver.place import ranked
-from medallion_assets.silver.scd1 import current
-from medallion_assets.silver.scd2 import versions
-from medallion_assets.silver.slices import slices
 from medallion_assets.silver.snapshot import copies
-from medallion_assets.silver.states import states
-from medallion_assets.silver.text import midnight
-from medallion_assets.silver.types import Seen
 
 __all__ = ["Changes", "changes"]
-
-_KNOWN = "__known_since"
-_INSTANT = pl.duration(microseconds=1)
-_MANY = 1_000
-_SHARE = 0.2
-"""More keys than both, of the table's rows, are not looked up in bronze one by one: all is built again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,44 +48,6 @@ class Changes:
     """After these changes, but for ``bronze_n``, ``bronze_sha256`` and the quarantine's file."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Moved:
-    """What a model makes of new rows: rows that come and go, and by how much its counts grow."""
-
-    rows: pl.DataFrame
-    gone: pl.DataFrame
-    events: int
-    filtered: int = 0
-    ties: int = 0
-    last_delete: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    plan: DatasetPlan
-    silver: SilverPlan
-    head: Head
-    state: TableState
-    store: Store
-    table: Table
-    engine: Engine
-    verified: Verified | None
-    new: frozenset[int]
-    """Numbers of the commits that are to be absorbed."""
-
-    def read(self, only: Collection[int], keys: pl.DataFrame | None = None) -> tuple[Typed, Sorted] | None:
-        known = Known(self.state.columns, {name: Seen(**seen) for name, seen in self.state.learned.items()})
-        typed = read_some(
-            self.plan, self.silver, self.head, store=self.store, engine=self.engine, verified=self.verified,
-            needed=needed_by_rules(self.silver), known=known, only=only, keys=keys,
-        )  # fmt: skip
-        return None if typed is None else (typed, sorted_out(self.plan, self.silver, typed))
-
-    def table_rows(self, rows: pl.DataFrame, typed: Typed, known: pl.DataFrame | None = None) -> pl.DataFrame:
-        parted, zone = slices(self.silver.partition_by), self.plan.calendar.timezone
-        return finished(rows, self.silver, typed, parted, zone, known=known)
-
-
 def changes(
     plan: DatasetPlan, silver: SilverPlan, head: Head, state: TableState, *, store: Store, table: Table, engine: Engine,
     verified: Verified | None = None,
@@ -131,7 +60,7 @@ def changes(
     new = frozenset(n for n in live if n > state.bronze_n)
     if not (table.patchable and _is_possible(plan, silver, head, state, new)):
         return None
-    job = _Job(plan, silver, head, state, store, table, engine, verified, new)
+    job = Job(plan, silver, head, state, store, table, engine, verified, new)
     try:
         read = job.read(new)
         found = None if read is None else _found(job, *read)
@@ -153,11 +82,12 @@ def _is_possible(plan: DatasetPlan, silver: SilverPlan, head: Head, state: Table
     if not (new and absorbed and adds and plain) or interval_of(plan, silver) is not None:
         return False
     if silver.model in ("scd_type_1", "scd_type_2"):
-        if any(c.load.pattern == "full" for c in live.values()):
+        full = {c.load.pattern == "full" for c in live.values()}
+        if len(full) == 2 or (full == {True} and len(new) > 1):
             return False
-        # Without an order of its own an event has that of its partition.
+        # What has no order of its own has that of its partition, and a full partition ends what was before it.
         newest = max(c.load.window.start for c in absorbed)
-        if not silver.order_by and any(live[n].load.window.start <= newest for n in new):
+        if (full == {True} or not silver.order_by) and any(live[n].load.window.start <= newest for n in new):
             return False
     loads = ranked([live_of(c, head.approved) for c in head.live])
     if {x.n for x in loads[-len(new) :]} == {*new}:
@@ -168,194 +98,50 @@ def _is_possible(plan: DatasetPlan, silver: SilverPlan, head: Head, state: Table
     return not (enveloped or silver.model == "event") and all(live[n].load.schema == first.load.schema for n in new)
 
 
-def _found(job: _Job, typed: Typed, read: Sorted) -> _Moved | None:
+def _found(job: Job, typed: Typed, read: Sorted) -> Moved | None:
     match job.silver.model:
         case "periodic_snapshot":
-            rows = job.engine.evaluate(copies(_lazy(read.good), typed.columns))
-            return _Moved(job.table_rows(rows, typed), _none(job), read.good.height)
+            rows = job.engine.evaluate(copies(lazy(read.good), typed.columns))
+            return Moved(job.table_rows(rows, typed), job.nothing, read.good.height)
         case "event":
             return _events(job, typed, read)
         case "scd_type_1" | "scd_type_2" as model:
             shape = shape_of(job.plan, job.silver, typed)
-            return _States(job, typed, read, shape, rules_of(job.silver, model, shape)).found()
+            told = ChangedStates(job, typed, read, shape, rules_of(job.silver, model, shape))
+            full = any(load.pattern == "full" for load in typed.loads)
+            return told.of_full() if full else told.found()
     return None
 
 
-def _events(job: _Job, typed: Typed, read: Sorted) -> _Moved | None:
+def _events(job: Job, typed: Typed, read: Sorted) -> Moved | None:
     """The earliest row of a key stands: the table's, when it has one."""
     silver, columns = job.silver, typed.columns
     daily = (LOAD,) if silver.input_mode == "replace_daily" else ()
-    unlike = job.engine.evaluate(distinct(_lazy(read.good), columns, slices=daily))
-    first = job.engine.evaluate(earliest(_lazy(unlike), columns, silver.keys, slices=daily))
+    unlike = job.engine.evaluate(distinct(lazy(read.good), columns, slices=daily))
+    first = job.engine.evaluate(earliest(lazy(unlike), columns, silver.keys, slices=daily))
     rows = job.table_rows(first, typed)
     if daily:
-        return _Moved(rows, _none(job), unlike.height)
+        return Moved(rows, job.nothing, unlike.height)
     by = list(silver.keys or columns)
     known = job.table.matching(rows.select(by).unique()).select(by)
     rows = rows.join(known, on=by, how="anti", nulls_equal=True, maintain_order="left")
     if not (silver.keys and known.height):
-        return _Moved(rows, _none(job), unlike.height - known.height)
+        return Moved(rows, job.nothing, unlike.height - known.height)
     # Whether a later row of a key differs from all before, only bronze knows.
-    if known.height > max(_MANY, _SHARE * job.state.accounting["rows"]):
+    if known.height > job.most:
         return None
     again = job.read({c.n for c in job.head.live}, known)
     if again is None:
         return None
     every = again[1].good
     old = [rank for rank, load in enumerate(again[0].loads) if load.n not in job.new]
-    of_known = job.engine.evaluate(distinct(_lazy(every), columns)).height
-    were = job.engine.evaluate(distinct(_lazy(every.filter(pl.col(LOAD).is_in(old))), columns)).height
+    of_known = job.engine.evaluate(distinct(lazy(every), columns)).height
+    were = job.engine.evaluate(distinct(lazy(every.filter(pl.col(LOAD).is_in(old))), columns)).height
     mine = unlike.join(known, on=by, how="anti", nulls_equal=True).height
-    return _Moved(rows, _none(job), mine + of_known - were)
+    return Moved(rows, job.nothing, mine + of_known - were)
 
 
-@dataclass(frozen=True, slots=True)
-class _States:
-    """New events of a table of states (scd_type_1, scd_type_2)."""
-
-    job: _Job
-    typed: Typed
-    read: Sorted
-    shape: Shape
-    rules: Rules
-
-    @property
-    def keys(self) -> list[str]:
-        return list(self.shape.keys)
-
-    @property
-    def tombstones(self) -> bool:
-        return self.rules.delete_mode == "tombstone"
-
-    def found(self) -> _Moved | None:
-        kept = self._kept(self.read.good)
-        ops = {Op(op) for op in kept[OP].unique()}
-        clock = kept.schema[CLOCK]
-        told = clock.is_integer() or isinstance(clock, pl.Datetime)
-        if not told or Op.TRUNCATE in ops or (self.rules.delete_mode == "erase" and Op.DELETE in ops):
-            return None
-        lowest = kept.group_by(self.keys).agg(pl.col(CLOCK).min())
-        rows = self._current(lowest)
-        late = self._out_of_order(lowest, rows)
-        most = 0 if self.job.state.truncated else max(_MANY, _SHARE * self.job.state.accounting["rows"])
-        if late.height > most:
-            return None
-        moved = self._in_order(kept, rows, late)
-        if late.height:
-            again = self._again(late)
-            if again is None:
-                return None
-            moved = _Moved(
-                pl.concat([moved.rows, again.rows]), pl.concat([moved.gone, again.gone]), moved.events + again.events,
-                ties=moved.ties + again.ties,
-            )  # fmt: skip
-        if self.job.silver.on_tie == "fail" and moved.ties:
-            return None
-        return replace(moved, filtered=self.read.good.height - kept.height, last_delete=last_delete(kept))
-
-    def _kept(self, rows: pl.DataFrame) -> pl.DataFrame:
-        return rows.filter(pl.col(OP) == Op.UPSERT) if self.rules.delete_mode == "ignore" else rows
-
-    def _current(self, lowest: pl.DataFrame) -> pl.DataFrame:
-        """The table's row of each key as it is now, with CLOCK: of the last event that it knows of."""
-        keys = lowest.select(self.keys)
-        of_now = keys.with_columns(pl.lit(value=True).alias(IS_CURRENT)) if self._versioned else keys
-        rows = self.job.table.matching(of_now)
-        clock = self.typed.rows.schema[CLOCK]
-        if not self.shape.order_by:
-            # All that is new is later, see ``_is_possible``: any earlier instant will do.
-            return rows.with_columns((pl.lit(lowest[CLOCK].min(), clock) - _INSTANT).alias(CLOCK))
-        own = pl.col(self.shape.order_by[0])
-        if rows.schema[self.shape.order_by[0]] == pl.Date:
-            own = midnight(own, self.job.plan.calendar.timezone)
-        return rows.with_columns(own.cast(clock).alias(CLOCK))
-
-    @property
-    def _versioned(self) -> bool:
-        return self.rules.model == "scd_type_2"
-
-    def _out_of_order(self, lowest: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-        """Keys whose events are not all later than what the table has absorbed of them."""
-        living = rows.filter(~pl.col(IS_DELETED)) if self.tombstones else rows
-        last = self.job.state.last_delete
-        deleted = pl.lit(value=True) if last is None else pl.col(CLOCK).cast(pl.Int64) > last
-        known = living.select(*self.keys, pl.col(CLOCK).alias(_KNOWN))
-        told = lowest.join(known, on=self.keys, how="left")
-        in_order = pl.when(pl.col(_KNOWN).is_null()).then(deleted).otherwise(pl.col(CLOCK) > pl.col(_KNOWN))
-        return told.filter(~in_order).select(self.keys)
-
-    def _in_order(self, kept: pl.DataFrame, rows: pl.DataFrame, late: pl.DataFrame) -> _Moved:
-        mine = kept.join(late, on=self.keys, how="anti", maintain_order="left")
-        known = rows.join(late, on=self.keys, how="anti")
-        evaluate = self.job.engine.evaluate
-        events = evaluate(deduplicate(_lazy(mine), self.shape, ops=_ops(mine)))
-        past = self._as_events(known, events.schema)
-        lived = evaluate(
-            states(
-                _lazy(pl.concat([events, past])), self.shape, ignore_nulls=self.rules.ignore_nulls,
-                tombstones=self.tombstones,
-            )
-        )  # fmt: skip
-        if self._versioned:
-            of_keys = versions(_lazy(lived), self.shape, track=self.rules.track, tombstones=self.tombstones)
-        else:
-            of_keys = current(_lazy(lived), self.shape, tombstones=self.tombstones)
-        told = self._with_past(evaluate(of_keys), known)
-        final = self.job.table_rows(told, self.typed, known.select(*self.keys, *TECHNICAL))
-        return _Moved(final, known.drop(CLOCK), events.height, ties=_ties(evaluate, events, self.shape))
-
-    def _as_events(self, rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
-        """Each row as the one event that stands for all that made it."""
-        deleted = pl.col(IS_DELETED) if self.tombstones else pl.lit(value=False)
-        told: dict[str, pl.Expr] = {
-            **{name: pl.col(name) for name in (*self.shape.columns, CLOCK)},
-            **{flag: pl.lit(value=False) for flag in self.shape.flags},
-            OP: pl.when(deleted).then(int(Op.DELETE)).otherwise(int(Op.UPSERT)),
-            FULL: pl.lit(value=False), KNOWN: pl.lit(value=True), FIRST: pl.lit(1), POS: pl.lit(-1), LOAD: pl.lit(-1),
-            SINCE: pl.lit(-1),
-        }  # fmt: skip
-        return rows.select(told.get(name, pl.lit(None)).cast(dtype).alias(name) for name, dtype in schema.items())
-
-    def _with_past(self, table: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-        """What a row's one event cannot tell: when its version, or its deletion, began."""
-        if not self._versioned and not self.tombstones:
-            return table
-        column = FROM if self._versioned else DELETED_AT
-        before = rows.select(*self.keys, pl.col(column).alias(_KNOWN), CLOCK)
-        told = table.join(before, on=self.keys, how="left", maintain_order="left")
-        same = (pl.col(FROM) == pl.col(CLOCK)) if self._versioned else pl.col(SINCE) < 0
-        chosen = pl.when(same.fill_null(value=False)).then(_KNOWN).otherwise(column).alias(column)
-        return told.with_columns(chosen).drop(_KNOWN, CLOCK)
-
-    def _again(self, keys: pl.DataFrame) -> _Moved | None:
-        """All that bronze has of some keys, computed as a whole."""
-        read = self.job.read({c.n for c in self.job.head.live}, keys)
-        if read is None:
-            return None
-        typed, found = read
-        evaluate = self.job.engine.evaluate
-        outcome = refine_keyed(found.good, found.rows, typed.loads, self.shape, self.rules, evaluate=evaluate)
-        old = [rank for rank, load in enumerate(typed.loads) if load.n not in self.job.new]
-        before = self._kept(found.good.filter(pl.col(LOAD).is_in(old)))
-        were = evaluate(deduplicate(_lazy(before), self.shape, ops=_ops(before)))
-        rows = self.job.table_rows(outcome.table, typed)
-        events, tied = outcome.events - were.height, outcome.ties - _ties(evaluate, were, self.shape)
-        return _Moved(rows, self.job.table.matching(keys), events, ties=tied)
-
-
-def _ops(rows: pl.DataFrame) -> list[Op]:
-    return [Op(op) for op in rows[OP].unique()] or [Op.UPSERT]
-
-
-def _ties(evaluate: Evaluate, events: pl.DataFrame, shape: Shape) -> int:
-    return int(evaluate(ties(_lazy(events), shape))[TIES].sum())
-
-
-def _none(job: _Job) -> pl.DataFrame:
-    return pl.DataFrame(schema={**job.table.scan().collect_schema(), FILE: pl.String})
-
-
-def _accounted(job: _Job, typed: Typed, read: Sorted, found: _Moved) -> Changes | None:
+def _accounted(job: Job, typed: Typed, read: Sorted, found: Moved) -> Changes | None:
     same = found.gone.join(found.rows, on=found.rows.columns, how="semi", nulls_equal=True)
     gone = found.gone.join(same, on=found.rows.columns, how="anti", nulls_equal=True)
     rows = found.rows.join(same, on=found.rows.columns, how="anti", nulls_equal=True)
@@ -372,6 +158,7 @@ def _accounted(job: _Job, typed: Typed, read: Sorted, found: _Moved) -> Changes 
         "filtered": filtered,
         "quarantined": read.bad.height,
         "rows": rows.height - gone.height,
+        "absence_deletes": found.absences,
         "ties": found.ties,
         **read.counts,
     }
@@ -393,7 +180,3 @@ def _accounted(job: _Job, typed: Typed, read: Sorted, found: _Moved) -> Changes 
         pl.concat([gone, back]), pl.concat([rows, back.drop(FILE)]), job.silver.keys, gone.height + rows.height,
         quarantine, state,
     )  # fmt: skip
-
-
-def _lazy(frame: pl.DataFrame) -> nw.LazyFrame[Any]:
-    return nw.from_native(frame.lazy())

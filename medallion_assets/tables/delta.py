@@ -118,7 +118,7 @@ class DeltaTable:
         for values, paths in _slices(self._table, by).items():
             asked = (pl.col(k).eq_missing(pl.lit(v)) for k, v in zip(by, values, strict=True) if k in keys.columns)
             mine = keys.filter(pl.lit(value=True), *asked)
-            if mine.height:
+            if mine.height or not keys.width:
                 rows = self._read(paths, schema, by, values, file=FILE).select(*schema, FILE)
                 found.append(among(rows, mine))
         rows_found = pl.concat(found).collect(engine="streaming")

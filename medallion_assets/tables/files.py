@@ -22,6 +22,8 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.-]+\Z")
 
 def among(rows: pl.LazyFrame, keys: pl.DataFrame) -> pl.LazyFrame:
     """Those of ``rows`` whose values in the columns of ``keys`` are those of one of its rows; null equals null."""
+    if not keys.width:
+        return rows
     first = _selective(keys)
     if first is None:
         return rows.join(keys.lazy(), on=keys.columns, how="semi", nulls_equal=True)

@@ -27,7 +27,7 @@ from medallion_assets_tests.silver.lake import CDC, Lake, plan_of
 from medallion_assets_tests.silver.oracle import Loaded, Spec
 from medallion_assets_tests.silver.test_models import DAY, SPECS, commit, frame, rows, silver_of
 
-QUICK = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SEEN: Counter[str] = Counter()
 
 
@@ -71,7 +71,8 @@ def streams(draw: st.DrawFn, pattern: Pattern) -> list[Loaded]:
         told = draw(st.lists(st.lists(rows(pattern), max_size=4), min_size=1, max_size=2))
         shift = timedelta(days=3 * day) if draw(st.booleans()) else timedelta(0)
         parts = tuple(tuple({**row, "t": row["t"] + shift} for row in part) for part in told)
-        found.append(Loaded(n, pattern, DAY + timedelta(days=day), parts))
+        refused = draw(st.sampled_from([0, 0, 0, 0, 1])) if pattern == "full" else 0
+        found.append(Loaded(n, pattern, DAY + timedelta(days=day), parts, refused))
     return found
 
 
@@ -83,7 +84,7 @@ def followed(lake: Lake, found: list[Loaded]) -> None:
             judged(lake, DeltaTable(f"{folder}/t", {}, "app"))
 
 
-@pytest.mark.parametrize("pattern", ["incremental", "cdc"])
+@pytest.mark.parametrize("pattern", ["incremental", "cdc", "full"])
 @QUICK
 @given(data=st.data(), spec=st.sampled_from(SPECS))
 def test_states(spec: Spec, pattern: Pattern, data: st.DataObject) -> None:
@@ -229,3 +230,31 @@ def test_a_checksum_of_another_polars_is_computed_anew(tmp_path: Path, monkeypat
     committed(lake, day_of(2, (1, 2, "2", "x")))
     assert refined(lake, table).how == "whole"
     judged(lake, table)
+
+
+@pytest.mark.parametrize("model", ["scd_type_1", "scd_type_2"])
+@pytest.mark.parametrize("mode", ["hard_delete", "tombstone", "ignore"])
+def test_full_partitions_that_follow(tmp_path: Path, model: str, mode: str) -> None:
+    lake = Lake(plan_of(f"{{model: {model}, keys: k, delete_mode: {mode}}}", "full"))
+    table = DeltaTable(str(tmp_path / "t"), {}, "app")
+    days = [range(120), range(20, 120), range(10, 130), range(30), range(5, 130)]
+    # The fourth lacks too many keys: it is held, unless absences mean nothing.
+    held = "changes" if mode == "ignore" else "whole"
+    for number, (keys, how) in enumerate(
+        zip(days, ("whole", "changes", "changes", held, held), strict=True), 1
+    ):  # fmt: skip
+        committed(lake, day_of(number, *((k, 0, str(k % (number + 3)), "x") for k in keys)))
+        assert refined(lake, table).how == how
+        state = judged(lake, table)
+        assert bool(state.held) is (number > 3 and mode != "ignore")
+
+
+def test_a_key_that_is_only_in_quarantine_counts_for_the_guard(tmp_path: Path) -> None:
+    rules = "quarantine: {max_rows: 1000}\nchecks: [{rule: in_set, columns: b, values: [x], on_failure: quarantine}]"
+    lake = Lake(plan_of("{model: scd_type_1, keys: k}", "full", rules))
+    table = DeltaTable(str(tmp_path / "t"), {}, "app")
+    committed(lake, day_of(1, *((k, 0, "1", "x" if k < 150 else "bad") for k in range(400))))
+    refined(lake, table)
+    committed(lake, day_of(2, *((k, 0, "1", "x") for k in range(160))))  # of 400 keys 240 are gone, of 150 rows none
+    assert refined(lake, table).how == "whole"
+    assert judged(lake, table).held

@@ -1,0 +1,78 @@
+"""A table that follows its bronze: what is known of it, how new loads are read, and what a model makes of them."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import polars as pl
+
+from medallion_assets.bronze.reader import Verified
+from medallion_assets.lake.manifest import Head
+from medallion_assets.lake.ports import FILE, Engine, Store, Table, TableState
+from medallion_assets.plan.model import DatasetPlan, SilverPlan
+from medallion_assets.runs.finished import finished
+from medallion_assets.runs.movers import Sorted, needed_by_rules, sorted_out
+from medallion_assets.runs.typed import Known, Typed, read_some
+from medallion_assets.silver.slices import slices
+from medallion_assets.silver.types import Seen
+
+__all__ = ["Job", "Moved", "lazy"]
+
+_MANY = 1_000
+_SHARE = 0.2
+"""More keys than both, of the table's rows, are not looked up in bronze one by one: all is built again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a model makes of new rows: rows that come and go, and by how much its counts grow."""
+
+    rows: pl.DataFrame
+    gone: pl.DataFrame
+    events: int
+    filtered: int = 0
+    ties: int = 0
+    absences: int = 0
+    last_delete: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    plan: DatasetPlan
+    silver: SilverPlan
+    head: Head
+    state: TableState
+    store: Store
+    table: Table
+    engine: Engine
+    verified: Verified | None
+    new: frozenset[int]
+    """Numbers of the commits that are to be absorbed."""
+
+    def read(self, only: Collection[int], keys: pl.DataFrame | None = None) -> tuple[Typed, Sorted] | None:
+        known = Known(self.state.columns, {name: Seen(**seen) for name, seen in self.state.learned.items()})
+        typed = read_some(
+            self.plan, self.silver, self.head, store=self.store, engine=self.engine, verified=self.verified,
+            needed=needed_by_rules(self.silver), known=known, only=only, keys=keys,
+        )  # fmt: skip
+        return None if typed is None else (typed, sorted_out(self.plan, self.silver, typed))
+
+    def table_rows(self, rows: pl.DataFrame, typed: Typed, known: pl.DataFrame | None = None) -> pl.DataFrame:
+        parted, zone = slices(self.silver.partition_by), self.plan.calendar.timezone
+        return finished(rows, self.silver, typed, parted, zone, known=known)
+
+    @property
+    def most(self) -> int:
+        """So many keys may be computed again from all of bronze."""
+        return max(_MANY, int(_SHARE * self.state.accounting["rows"]))
+
+    @property
+    def nothing(self) -> pl.DataFrame:
+        """No row, as ``Table.matching`` gives them."""
+        return pl.DataFrame(schema={**self.table.scan().collect_schema(), FILE: pl.String})
+
+
+def lazy(frame: pl.DataFrame) -> nw.LazyFrame[Any]:
+    """Rows as models take them."""
+    return nw.from_native(frame.lazy())
