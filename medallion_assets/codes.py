@@ -235,4 +235,5 @@ CODES: dict[str, str] = {
     "CLI-013": "Not a span of time",
     "CLI-014": "Not a key",
     "CLI-015": "Key that is still live",
+    "CLI-016": "Table that the engine cannot read",
 }

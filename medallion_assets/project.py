@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from medallion_assets.bronze.audit import Audit
     from medallion_assets.bronze.garbage import Sweep
+    from medallion_assets.ddl.dialects import Name as DialectName
+    from medallion_assets.ddl.dialects import Statement
     from medallion_assets.lake.manifest import Commit, Head
     from medallion_assets.lake.results import CheckResult, Ingested, Refined
     from medallion_assets.runs.around import Around
@@ -553,6 +555,31 @@ class Project:
         absorbed = min((self.table(silver).absorbed or 0 for silver in readers), default=sys.maxsize)
         keep = Keep(GARBAGE_GRACE if grace is None else grace, plan.bronze.retention, absorbed)
         return sweep(self.store(plan.bronze.store), plan.bronze.path, keep, delete=delete)
+
+    def ddl(self, silver: SilverPlan, dialect: "DialectName") -> "tuple[Statement, ...]":
+        """What makes a table and its views in an engine of the reader's; none for a table that is not built yet.
+
+        Raises ConfigError CLI-016, StorageError.
+        """
+        from medallion_assets.ddl.places import place_of
+        from medallion_assets.ddl.statements import name_of, statements
+
+        with self._scrubbed():
+            table = self.table(silver)
+            columns = {} if table.version is None else dict(table.scan().collect_schema())
+            spec = self.platform.stores[silver.store]
+            place = place_of(silver.store, spec, silver.path, self.root, self._resolver.text)
+        if not columns:
+            return ()
+        found = statements(silver, columns, place, dialect)
+        others = {".".join(name_of(s.entity)) for plan in self.plans for s in plan.silvers if s.entity != silver.entity}
+        for statement in found:
+            if statement.makes in others:
+                raise ConfigError(
+                    "CLI-016", f"{statement.makes} is a table, and would be a view of this one.",
+                    where=str(silver.entity), fix="give one of the entities another name.",
+                )  # fmt: skip
+        return found
 
     def vacuum(self, silver: SilverPlan, *, grace: timedelta | None = None, delete: bool = False) -> tuple[str, ...]:
         """Files that only old versions of a table need; with ``delete`` they are removed.

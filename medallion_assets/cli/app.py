@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 import typer
 
 from medallion_assets.cli import decisions, silver, upkeep
+from medallion_assets.cli.ddl import ddl
 from medallion_assets.cli.lineage import lineage
 from medallion_assets.cli.options import (
     AsJson,
@@ -292,6 +293,7 @@ for further in (
     upkeep.gc,
     silver.rebuild,
     silver.vacuum,
+    ddl,
     lineage,
     decisions.approve,
     decisions.expunge,
