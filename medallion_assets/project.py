@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from medallion_assets.errors import ConfigError, ExtractionError, InvalidProject, MedallionError, Problem
+from medallion_assets.errors import ConfigError, Conflict, ExtractionError, InvalidProject, MedallionError, Problem
 from medallion_assets.intent.parse import parse_platform, parse_project
 from medallion_assets.intent.platform import Platform
 from medallion_assets.intent.source import File, Kafka
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from medallion_assets.ddl.dialects import Name as DialectName
     from medallion_assets.ddl.dialects import Statement
     from medallion_assets.lake.manifest import Commit, Head
-    from medallion_assets.lake.results import CheckResult, Ingested, Refined
+    from medallion_assets.lake.results import CheckResult, Compacted, Ingested, Refined
     from medallion_assets.runs.around import Around
     from medallion_assets.runs.due import Arrival
     from medallion_assets.runs.expunge import Expunged
@@ -47,6 +47,7 @@ __all__ = ["Project", "SystemClock"]
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 _INSTANT = timedelta(microseconds=1)
+_TRIES = 5
 
 
 class SystemClock:
@@ -580,6 +581,17 @@ class Project:
                     where=str(silver.entity), fix="give one of the entities another name.",
                 )  # fmt: skip
         return found
+
+    def optimize(self, silver: SilverPlan) -> "Compacted":
+        """Join a table's small files. Raises Conflict SLV-002 after several lost races, StorageError."""
+        table = self.table(silver)
+        with self._scrubbed():
+            for _ in range(_TRIES - 1):
+                try:
+                    return table.optimize()
+                except Conflict:  # noqa: PERF203 - a race is rare
+                    table.reload()
+            return table.optimize()
 
     def vacuum(self, silver: SilverPlan, *, grace: timedelta | None = None, delete: bool = False) -> tuple[str, ...]:
         """Files that only old versions of a table need; with ``delete`` they are removed.

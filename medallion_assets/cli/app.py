@@ -292,6 +292,7 @@ for further in (
     upkeep.repair,
     upkeep.gc,
     silver.rebuild,
+    silver.optimize,
     silver.vacuum,
     ddl,
     lineage,

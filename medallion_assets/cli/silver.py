@@ -1,6 +1,7 @@
 """Commands for silver tables: build them again, and look at what was left out of them."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from medallion_assets.project import Project
     from medallion_assets.runs.proof import Proof
 
-__all__ = ["proofs_json", "proofs_of", "prove_text", "quarantine", "rebuild", "vacuum"]
+__all__ = ["optimize", "proofs_json", "proofs_of", "prove_text", "quarantine", "rebuild", "vacuum"]
 
 
 @command
@@ -134,6 +135,34 @@ def vacuum(
     if rows:
         print(table(("table", "file"), rows))
     print(f"{'Removed' if delete else 'To be removed with --delete'}: {len(rows):,} files.")
+
+
+@command
+def optimize(
+    context: typer.Context,
+    intents: Names = None,
+    *,
+    project: Root = None,
+    env: Env = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Join the small files of silver tables into larger ones; the rows stay, and what readers read meanwhile."""
+    options = options_of(context, project, env, as_json, debug)
+    loaded = options.load()
+    plans = [loaded.plan(name) for name in intents] if intents else [p for p in loaded.plans if not p.not_built]
+    found = {str(silver.entity): loaded.optimize(silver) for plan in plans for silver in plan.silvers}
+    if options.as_json:
+        document({name: asdict(done) for name, done in found.items()})
+        return
+    from medallion_assets.cli.output import table
+
+    headers = ("table", "files before", "files", "bytes before", "bytes")
+    rows = [
+        (name, f"{done.files_before:,}", f"{done.files:,}", f"{done.bytes_before:,}", f"{done.bytes:,}")
+        for name, done in found.items()
+    ]
+    print(table(headers, rows, right=headers[1:]))
 
 
 @quarantine.command("list")

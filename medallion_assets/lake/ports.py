@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from medallion_assets.lake.manifest import CursorValue, FileFact, SourceFacts
-from medallion_assets.lake.results import Drift, Held
+from medallion_assets.lake.results import Compacted, Drift, Held
 from medallion_assets.lake.window import Partition
 
 if TYPE_CHECKING:
@@ -258,8 +258,14 @@ class Table(Protocol):
         """
         ...
 
+    def optimize(self) -> Compacted:
+        """Join small files; rows and state stay. Conflict when a run changed them meanwhile."""
+        ...
+
     def vacuum(self, age: timedelta, *, delete: bool = False) -> tuple[str, ...]:
-        """Files that only versions superseded for longer than ``age`` need; with ``delete`` they are removed."""
+        """Files that only versions superseded for longer than ``age`` need, and what writers left that crashed a day
+        ago or earlier; with ``delete`` they are removed.
+        """
         ...
 
     def advance(self, state: TableState) -> int:

@@ -8,7 +8,7 @@ from medallion_assets.lake.ids import DatasetId, EntityId
 from medallion_assets.lake.manifest import Commit
 from medallion_assets.lake.window import Partition
 
-__all__ = ["CheckResult", "Drift", "Held", "How", "Ingested", "Refined", "Scalar", "Severity"]
+__all__ = ["CheckResult", "Compacted", "Drift", "Held", "How", "Ingested", "Refined", "Scalar", "Severity"]
 
 Severity = Literal["error", "warn", "info"]
 Scalar = str | int | float | bool | None
@@ -73,6 +73,16 @@ class Drift:
     first_partition: str
     """The earliest that has such a value."""
     rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """A table's files before and after they were joined."""
+
+    files_before: int
+    bytes_before: int
+    files: int
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)

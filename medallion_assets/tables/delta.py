@@ -1,9 +1,10 @@
 """Silver tables as Delta: one run is one commit, carrying the run's state and an application transaction.
 
 The state lies in the commit's metadata under ``medallion``; the transaction ``(app_id, bronze n)`` keeps two runs from
-both committing. A table whose newest commit is not ours (RESTORE, OPTIMIZE, VACUUM by other tools) has no state and is
-built again. deltalake never flushes to disk, so after a commit to a local folder the new files and the log entry are
-flushed here: a machine that crashes right after loses the newest version at most, and bronze rebuilds it.
+both committing. A table whose rows something else changed last (RESTORE, a write) has no state and is built again;
+OPTIMIZE and VACUUM change none, whoever runs them. deltalake never flushes to disk, so after a commit to a local folder
+the new files and log entries are flushed here: a machine that crashes right after loses the newest version at most, and
+bronze rebuilds it.
 """
 
 import json
@@ -22,7 +23,7 @@ import polars as pl
 
 from medallion_assets.errors import Conflict, StorageError
 from medallion_assets.lake.ports import FILE, TableState
-from medallion_assets.lake.results import Drift, Held
+from medallion_assets.lake.results import Compacted, Drift, Held
 from medallion_assets.silver.text import clock
 from medallion_assets.tables.files import among, others, tellable, told, written
 
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 __all__ = ["DeltaTable"]
 
 _KEY = "medallion"
+_UPKEEP = {"OPTIMIZE", "VACUUM START", "VACUUM END"}
+"""Operations that leave the rows as they are. deltalake commits them behind a run that came meanwhile, unasked, so what
+they carry of the state may be older than that run."""
+_UNNAMED = timedelta(days=1)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _PRIMITIVES: dict[str, pl.DataType] = {
     "string": pl.String(), "long": pl.Int64(), "integer": pl.Int32(), "short": pl.Int16(), "byte": pl.Int8(),
@@ -77,11 +82,22 @@ class DeltaTable:
         return None if self._table is None else self._table.transaction_version(self._app_id)
 
     def state(self) -> TableState | None:
-        """None when there is no table or its newest commit says nothing."""
+        """None when there is no table or the commit that changed its rows last says nothing."""
+        found = self._said()
+        return None if found is None else _decoded(found)
+
+    def _said(self) -> str | None:
         if self._table is None:
             return None
-        found = self._table.history(1)[0].get(_KEY)
-        return _decoded(found) if isinstance(found, str) else None
+        entries: list[dict[str, object]] = []
+        for limit in (1, 20, None):  # each entry is a file to read
+            entries = self._table.history(limit)
+            for entry in entries:
+                if entry.get("operation") not in _UPKEEP:
+                    return _text(entry)
+        # Delta drops entries after a month: what is carried is then of that run, or it is of none.
+        carried = _text(entries[0]) if entries else None
+        return carried if carried is not None and _decoded(carried).bronze_n == self.absorbed else None
 
     def scan(self, version: int | None = None) -> pl.LazyFrame:
         """All rows of a version, columns in the table's order, rows in none."""
@@ -208,31 +224,50 @@ class DeltaTable:
         return self._committed()
 
     def vacuum(self, age: timedelta, *, delete: bool = False) -> tuple[str, ...]:
-        """Files that only versions superseded for longer than ``age`` (whole hours, rounded up) need, relative to the
-        table; with ``delete`` they are removed, and those versions cannot be read any more.
-
-        The table's state stays: what Delta commits for this carries it on.
+        """Files that only versions superseded for longer than ``age`` (whole hours, rounded up) need, and those that no
+        version ever named once they are a day old, too; relative to the table. With ``delete`` they are removed, and
+        those versions cannot be read any more. A run that is going on may be writing what no version names yet.
         """
-        import deltalake
-
         if self._table is None:
             return ()
-        found = self._table.history(1)[0].get(_KEY)
-        carried = deltalake.CommitProperties(custom_metadata={_KEY: found} if isinstance(found, str) else {})
+        found: set[str] = set()
         with _Failures(self):
-            files = self._table.vacuum(
-                ceil(age / timedelta(hours=1)), dry_run=not delete, enforce_retention_duration=False,
-                commit_properties=carried, full=True,
-            )  # fmt: skip
-        self.reload()
-        return tuple(sorted(files))
+            for oldest, full in ((age, False), (max(age, _UNNAMED), True)):
+                found.update(
+                    self._table.vacuum(
+                        ceil(oldest / timedelta(hours=1)), dry_run=not delete, enforce_retention_duration=False,
+                        commit_properties=self._carried(), full=full,
+                    )
+                )  # fmt: skip
+        self._committed()
+        return tuple(sorted(found))
+
+    def optimize(self) -> Compacted:
+        """Join small files of one slice into larger ones, up to 100 MB; rows and state stay. Raises Conflict SLV-002
+        when a run changed the same files meanwhile.
+        """
+        if self._table is None:
+            return Compacted(0, 0, 0, 0)
+        before = [size for _, size in _sizes(self._table)]
+        with _Failures(self):
+            self._table.optimize.compact(commit_properties=self._carried())
+        self._committed()
+        after = [size for _, size in _sizes(self._table)]
+        return Compacted(len(before), sum(before), len(after), sum(after))
+
+    def _carried(self) -> "deltalake.CommitProperties":
+        """The state once more, for when its own commit is no longer in the log."""
+        import deltalake
+
+        found = self._said()
+        return deltalake.CommitProperties(custom_metadata={} if found is None else {_KEY: found})
 
     def _committed(self) -> int:
-        before = None if self._table is None else set(self._table.file_uris())
+        version, before = (-1, []) if self._table is None else (self._table.version(), self._table.file_uris())
         self.reload()
         if self._table is None:
             raise StorageError("SLV-005", "The table is gone right after a commit.", where=self._url)
-        _flush(self._url, self._table, before or set())
+        _flush(self._url, self._table, before, version)
         return self._table.version()
 
     def _refuse_older(self, state: TableState, *, again: bool = False) -> None:
@@ -294,6 +329,11 @@ class _Failures:
             raise self._table._failed(error) from error
 
 
+def _text(entry: Mapping[str, object]) -> str | None:
+    found = entry.get(_KEY)
+    return found if isinstance(found, str) else None
+
+
 def _decoded(text: str) -> TableState:
     found = json.loads(text)
     held = tuple(Held(**h) for h in found["held"])
@@ -352,14 +392,16 @@ def _name(path: str) -> str:
     return unquote(path.rpartition("/")[2])
 
 
-def _flush(url: str, table: "deltalake.DeltaTable", before: Iterable[str]) -> None:
-    """Files of the newest version and its log entry, then their folders, on a local file system."""
+def _flush(url: str, table: "deltalake.DeltaTable", before: Iterable[str], version: int) -> None:
+    """Files that came since ``version``, which had those of ``before``, and its log entries, then their folders, on a
+    local file system. An entry that a crash takes away under a later one would break the table.
+    """
     if not url.startswith("/"):
         return
     known = set(before)
-    log = Path(url) / "_delta_log" / f"{table.version():020d}.json"
+    log = [Path(url) / "_delta_log" / f"{n:020d}.json" for n in range(version + 1, table.version() + 1)]
     new = [Path(_local(uri)) for uri in table.file_uris() if uri not in known]
-    for path in (*new, log, *sorted({p.parent for p in (*new, log)}), Path(url)):
+    for path in (*new, *log, *sorted({p.parent for p in (*new, *log)}), Path(url)):
         handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)

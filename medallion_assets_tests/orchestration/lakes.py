@@ -10,7 +10,7 @@ import polars as pl
 
 from medallion_assets.lake.manifest import Column, Commit, FileFact, Head, Load, Part, SourceFacts
 from medallion_assets.lake.ports import Progress, Store, Table, TableState
-from medallion_assets.lake.results import CheckResult, Ingested, Refined
+from medallion_assets.lake.results import CheckResult, Compacted, Ingested, Refined
 from medallion_assets.lake.window import Partition
 from medallion_assets.plan.calendar import partition_of
 from medallion_assets.plan.model import CheckPlan, DatasetPlan, SilverPlan
@@ -119,6 +119,9 @@ class MemoryTable:
         raise NotImplementedError
 
     def patch(self, gone: pl.DataFrame, rows: pl.DataFrame, state: TableState, *, by: Sequence[str]) -> int:
+        raise NotImplementedError
+
+    def optimize(self) -> Compacted:
         raise NotImplementedError
 
     def vacuum(self, age: timedelta, *, delete: bool = False) -> tuple[str, ...]:

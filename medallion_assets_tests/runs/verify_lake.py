@@ -13,7 +13,7 @@ from medallion_assets.bronze.commit import CommitLog
 from medallion_assets.intent.parse import parse_platform, parse_project
 from medallion_assets.lake.manifest import Column, Commit, Load, Part, SourceFacts
 from medallion_assets.lake.ports import TableState
-from medallion_assets.lake.results import Refined
+from medallion_assets.lake.results import Compacted, Refined
 from medallion_assets.lake.window import Partition
 from medallion_assets.plan.calendar import partition_of
 from medallion_assets.plan.compile import compile_plans
@@ -129,6 +129,9 @@ class MemoryTable:
         raise NotImplementedError
 
     def patch(self, gone: pl.DataFrame, rows: pl.DataFrame, state: TableState, *, by: Sequence[str]) -> int:
+        raise NotImplementedError
+
+    def optimize(self) -> Compacted:
         raise NotImplementedError
 
     def vacuum(self, age: timedelta, *, delete: bool = False) -> tuple[str, ...]:

@@ -1,11 +1,15 @@
 """Delta tables: one commit a run, its state with it, races lost cleanly, every type kept."""
 
 import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from subprocess import run
 from sys import executable
+from time import time_ns
 from typing import Any
 
 import deltalake
@@ -15,14 +19,14 @@ from polars.testing import assert_frame_equal
 
 from medallion_assets.errors import Conflict, StorageError
 from medallion_assets.lake.ports import TableState
-from medallion_assets.lake.results import Held
+from medallion_assets.lake.results import Compacted, Held
 from medallion_assets.tables.delta import DeltaTable
 
 ROWS = pl.DataFrame({"id": [1, 2, 3], "name": ["a", "ü", None], "is_current": [True, False, True]})
 
 
 def state(n: int, **more: Any) -> TableState:
-    return TableState(bronze_n=n, bronze_sha256="h" * 64, intent="i", accounting={"rows": 3}, content="c", **more)
+    return replace(TableState(n, bronze_sha256="h" * 64, intent="i", accounting={"rows": 3}, content="c"), **more)
 
 
 def opened(folder: Path) -> DeltaTable:
@@ -115,6 +119,119 @@ def test_a_restored_table_has_no_state_but_remembers_what_it_absorbed(tmp_path: 
     assert (table.state(), table.absorbed) == (None, 2)
     table.replace(ROWS, state(2))
     assert table.state() == state(2)
+
+
+def of_small_files(folder: Path) -> DeltaTable:
+    """Three files a slice, of bronze commits 1 to 3, in a table that had others before."""
+    table = opened(folder)
+    table.replace(ROWS.head(1), state(0), partition_by=["is_current"])
+    table.replace(ROWS, state(1), partition_by=["is_current"])
+    for n in (2, 3):
+        more = ROWS.with_columns(pl.col("id") + 10 * n)
+        table.patch(table.matching(more.select("id")), more, state(n), by=["id"])
+    return table
+
+
+def test_joining_small_files_changes_neither_rows_nor_state(tmp_path: Path) -> None:
+    table = of_small_files(tmp_path)
+    rows, told = held_by(table), table.state()
+    done = table.optimize()
+    assert (done.files_before, done.files) == (6, 2)
+    assert done.bytes < done.bytes_before
+    again = opened(tmp_path)
+    assert_frame_equal(held_by(again), rows)
+    assert (again.state(), again.absorbed, again.version) == (told, 3, 4)
+    assert again.optimize().files == 2
+    assert again.version == 4
+
+    more = ROWS.with_columns(pl.col("id") + 90)
+    again.patch(again.matching(ROWS.select("id")), more, state(4), by=["id"])
+    changed = [*range(21, 24), *range(31, 34), *range(91, 94)]
+    assert held_by(opened(tmp_path))["id"].to_list() == changed
+    assert_frame_equal(opened(tmp_path).scan(3).collect().sort("id"), rows)
+
+
+def test_a_table_that_is_not_there_has_no_files_to_join(tmp_path: Path) -> None:
+    assert opened(tmp_path).optimize() == Compacted(0, 0, 0, 0)
+
+
+def test_files_that_a_run_took_away_meanwhile_are_not_joined(tmp_path: Path) -> None:
+    of_small_files(tmp_path)
+    slow, quick = opened(tmp_path), opened(tmp_path)
+    quick.patch(quick.matching(ROWS.select("id")), ROWS.head(0), state(4), by=["id"])
+    with pytest.raises(Conflict, match="SLV-002"):
+        slow.optimize()
+    assert opened(tmp_path).state() == state(4)
+    assert held_by(opened(tmp_path))["id"].to_list() == [21, 22, 23, 31, 32, 33]
+
+
+@pytest.mark.parametrize("upkeep", ["optimize", "vacuum"])
+@pytest.mark.parametrize("run", ["advance", "patch"])
+def test_upkeep_behind_a_run_that_it_did_not_see_leaves_the_state_to_the_run(
+    tmp_path: Path, upkeep: str, run: str
+) -> None:
+    of_small_files(tmp_path)
+    slow, quick = opened(tmp_path), opened(tmp_path)
+    if run == "advance":
+        quick.advance(state(4, content="newer"))
+    else:
+        quick.patch(quick.matching(ROWS.select("id").clear()), ROWS, state(4, content="newer"), by=["id"])
+    rows = held_by(quick)
+    slow.optimize() if upkeep == "optimize" else slow.vacuum(timedelta(), delete=True)
+    for table in (slow, opened(tmp_path)):
+        assert (table.state(), table.absorbed) == (state(4, content="newer"), 4)
+        assert_frame_equal(held_by(table), rows)
+    assert opened(tmp_path).version == quick.version + {"optimize": 1, "vacuum": 2}[upkeep]  # type: ignore[operator]
+
+
+def test_what_no_version_names_is_a_days_old_before_it_goes(tmp_path: Path) -> None:
+    table, folder = opened(tmp_path), tmp_path / "system=a" / "v1"
+    table.replace(ROWS, state(1))
+    for name, hours in (("part-young.parquet", 23), ("part-old.parquet", 25)):
+        (folder / name).write_bytes(b"PAR1")
+        when = time_ns() / 1e9 - hours * 3600
+        os.utime(folder / name, (when, when))
+    assert table.vacuum(timedelta()) == ("part-old.parquet",)
+    assert table.vacuum(timedelta(), delete=True) == ("part-old.parquet",)
+    assert sorted(p.name for p in folder.glob("part-*.parquet") if p.stat().st_size == 4) == ["part-young.parquet"]
+    assert (table.state(), table.vacuum(timedelta(hours=26))) == (state(1), ())
+
+
+@pytest.mark.parametrize("upkeep", ["optimize", "vacuum"])
+def test_a_run_behind_upkeep_that_it_did_not_see_is_told(tmp_path: Path, upkeep: str) -> None:
+    slow, quick = of_small_files(tmp_path), opened(tmp_path)
+    gone, rows = slow.matching(ROWS.select("id")), held_by(quick)
+    quick.optimize() if upkeep == "optimize" else quick.vacuum(timedelta(), delete=True)
+    writes: list[Callable[[], int]] = [
+        lambda: slow.patch(gone, ROWS, state(4), by=["id"]),
+        lambda: slow.replace(ROWS, state(4), partition_by=["is_current"]),
+        lambda: slow.advance(state(4)),
+    ]
+    for write in writes:
+        with pytest.raises(Conflict, match="SLV-002"):
+            write()
+    assert_frame_equal(held_by(opened(tmp_path)), rows)
+
+
+def test_upkeep_by_other_tools_changes_no_row_and_no_state(tmp_path: Path) -> None:
+    table = of_small_files(tmp_path)
+    theirs = deltalake.DeltaTable(str(tmp_path / "system=a" / "v1"))
+    theirs.optimize.compact()
+    theirs.vacuum(0, dry_run=False, enforce_retention_duration=False)
+    assert opened(tmp_path).state() == table.state()
+    deltalake.write_deltalake(theirs, ROWS.head(1), mode="append")
+    assert opened(tmp_path).state() is None
+
+
+def test_the_state_outlives_its_entry_of_the_log(tmp_path: Path) -> None:
+    """Delta drops entries after a month behind a checkpoint; a table may have nothing new for so long."""
+    table = of_small_files(tmp_path)
+    table.optimize()
+    folder = tmp_path / "system=a" / "v1"
+    deltalake.DeltaTable(str(folder)).create_checkpoint()
+    for n in range(4):
+        (folder / "_delta_log" / f"{n:020d}.json").unlink()
+    assert opened(tmp_path).state() == state(3)
 
 
 def test_every_type_is_kept_or_widened_without_loss(tmp_path: Path) -> None:
