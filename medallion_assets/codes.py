@@ -155,6 +155,7 @@ CODES: dict[str, str] = {
     "SRC-132": "Kafka that is silent",
     "SRC-133": "Schema registry without an answer",
     "SRC-134": "Kafka that is not named",
+    "SRC-135": "Turns that cannot be counted",
     # stores
     "STO-001": "Not the path of an object",
     "STO-002": "A link or an odd file is in the way",

@@ -9,10 +9,12 @@ from medallion_assets.lake.window import Partition
 from medallion_assets.orchestration.families import key_of
 from medallion_assets.plan.model import DatasetPlan
 
-__all__ = ["INTENT_TAG", "RANGE_END", "RANGE_START", "Target", "contiguous", "is_busy"]
+__all__ = ["CONNECTION_TAG", "INTENT_TAG", "RANGE_END", "RANGE_START", "Target", "contiguous", "is_busy"]
 
 INTENT_TAG = "medallion/intent"
 """Tag of ops and runs: the dataset."""
+CONNECTION_TAG = "medallion/connection"
+"""Tag of runs that are asked for: where they read, so that a run queue can bound them over machines."""
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 """Tags by which Dagster is told a range of partitions."""
 
@@ -31,7 +33,9 @@ class Target:
 
     def request(self, partitions: Sequence[Partition], run_key: str, tags: Mapping[str, str]) -> dg.RunRequest:
         """``partitions`` are adjacent; of a dataset without partitions there is one."""
-        tags = {INTENT_TAG: self.plan.name, **tags}
+        connection = getattr(self.plan.source, "connection", None)
+        reads = {} if connection is None else {CONNECTION_TAG: connection}
+        tags = {INTENT_TAG: self.plan.name, **reads, **tags}
         if self.plan.calendar.cadence == "none" and self.plan.dataset.tenant is None:
             return dg.RunRequest(run_key, asset_selection=list(self.keys), tags=tags)
         if len(partitions) == 1:

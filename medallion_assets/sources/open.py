@@ -24,6 +24,7 @@ from medallion_assets.plan.model import DatasetPlan
 from medallion_assets.sources.files.local import LocalFiles
 from medallion_assets.sources.files.place import Place
 from medallion_assets.sources.files.source import FileSource
+from medallion_assets.sources.turns import FREE, Turns
 
 __all__ = ["Surroundings", "open_source"]
 
@@ -117,7 +118,8 @@ def _api(plan: DatasetPlan, spec: Api, around: Surroundings) -> Source:
             where=f"{plan.file}:{plan.line}",
             fix="Name a connection of `type: api`, or give base_url.",
         )
-    return ApiSource(spec, connection, plan.calendar.timezone, around.resolve)
+    turns = _turns(spec.connection, connection, around)
+    return ApiSource(spec, connection, plan.calendar.timezone, around.resolve, turns=turns)
 
 
 def _database(plan: DatasetPlan, spec: Database, around: Surroundings) -> Source:
@@ -139,6 +141,7 @@ def _database(plan: DatasetPlan, spec: Database, around: Surroundings) -> Source
         plan.calendar.timezone,
         around.resolve,
         f"{plan.file}:{plan.line}  {plan.name}",
+        turns=_turns(spec.connection, connection, around),
     )
 
 
@@ -155,7 +158,12 @@ def _kafka(plan: DatasetPlan, spec: Kafka, around: Surroundings) -> Source:
         )
     known = connection if isinstance(connection, KafkaConnection) else None
     where = f"{plan.file}:{plan.line}  {plan.name}"
-    return KafkaSource(spec, known, f"medallion.{plan.name}", around.resolve, where)
+    turns = _turns(spec.connection, connection, around)
+    return KafkaSource(spec, known, f"medallion.{plan.name}", around.resolve, where, turns)
+
+
+def _turns(name: str | None, connection: Connection | None, around: Surroundings) -> Turns:
+    return FREE if name is None or connection is None else Turns(name, connection.max_concurrent, around.root)
 
 
 def _unbuilt(plan: DatasetPlan, what: str, fix: str) -> ConfigError:

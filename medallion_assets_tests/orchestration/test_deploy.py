@@ -9,6 +9,10 @@ import yaml
 from dagster._config import validate_config
 from dagster._core.instance.config import dagster_instance_config_schema
 
+from medallion_assets.orchestration.requests import Target
+from medallion_assets_tests.sources.reading import day
+from medallion_assets_tests.sources.test_source import plan_of
+
 DEPLOY = Path(__file__).parents[2] / "deploy"
 FILES = sorted(DEPLOY.glob("dagster.*.yaml"))
 
@@ -45,3 +49,10 @@ def test_cloud_logs_are_configured_as_their_classes_want() -> None:
     for name, kind in kinds.items():
         config = yaml.safe_load((DEPLOY / f"dagster.{name}.yaml").read_text("utf-8"))["compute_logs"]["config"]
         _fits(kind.config_type(), config)
+
+
+@pytest.mark.parametrize(("place", "tag"), [("connection: shop", "shop"), ("url: 'sqlite:///x.db'", None)])
+def test_a_run_that_is_asked_for_says_where_it_reads(place: str, tag: str | None) -> None:
+    plan = plan_of(f"{{type: database, {place}}}")
+    request = Target(plan, (dg.AssetKey("orders"),)).request([day()], "key", {})
+    assert request.tags.get("medallion/connection") == tag

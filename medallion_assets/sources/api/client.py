@@ -28,6 +28,7 @@ from medallion_assets.sources.api.limits import (
 from medallion_assets.sources.api.where import Where, checked_url, joined
 from medallion_assets.sources.api.wire import Broken, Wire
 from medallion_assets.sources.files.json import find_text
+from medallion_assets.sources.turns import FREE, Turns
 
 __all__ = ["Client", "Manners"]
 
@@ -55,6 +56,7 @@ class Manners:
     rules: tuple[ResponseRule, ...] = ()
     timer: Timer = field(default_factory=WallTimer)
     hosts: Hosts = SHARED
+    turns: Turns = FREE
 
 
 class Client:
@@ -155,13 +157,14 @@ class Client:
         host = manners.hosts.of(name, port)
         host.limit(manners.rate)
         self._turn(host, call)
-        left = self._left(call)
-        self._count("requests")
-        try:
-            answer = self._wire.send(call, manners.timeout if left is None else min(manners.timeout, left))
-        except Broken:
-            host.failed(manners.breaker, manners.timer.monotonic())
-            raise
+        with manners.turns.hold(sleep=lambda seconds: self._sleep(seconds, call)):
+            left = self._left(call)
+            self._count("requests")
+            try:
+                answer = self._wire.send(call, manners.timeout if left is None else min(manners.timeout, left))
+            except Broken:
+                host.failed(manners.breaker, manners.timer.monotonic())
+                raise
         self._count("bytes", answer.wire_bytes)
         if answer.status >= 500:
             host.failed(manners.breaker, manners.timer.monotonic())

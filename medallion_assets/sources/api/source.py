@@ -23,6 +23,7 @@ from medallion_assets.sources.api.where import Where, checked_url
 from medallion_assets.sources.api.wire import Wire
 from medallion_assets.sources.files.json_rows import Rows
 from medallion_assets.sources.filled import Filled
+from medallion_assets.sources.turns import FREE, Turns
 
 if TYPE_CHECKING:
     import polars as pl
@@ -43,6 +44,7 @@ class ApiSource:
     resolve: Callable[[str], str]
     timer: Timer = field(default_factory=WallTimer)
     hosts: Hosts = SHARED
+    turns: Turns = FREE
 
     def read(self, request: Request) -> "ApiReading":
         """Nothing is asked before the first batch. Raises ConfigError STO-019, PLN-02x; ExtractionError SRC-050."""
@@ -67,6 +69,7 @@ class ApiSource:
             rules=spec.response_rules,
             timer=self.timer,
             hosts=self.hosts,
+            turns=self.turns,
         )
         client = Client(where, login_for(auth, self.resolve, base), wire, manners)
         shared = {name: self.resolve(value) for name, value in (connection.headers if connection else {}).items()}

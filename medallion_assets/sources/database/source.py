@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, final
 
 from medallion_assets.errors import ConfigError
 from medallion_assets.intent.platform import DatabaseConnection
-from medallion_assets.intent.source import Database
+from medallion_assets.intent.source import Database, Parallel
 from medallion_assets.lake.manifest import CursorValue, SourceFacts
 from medallion_assets.lake.ports import Batch, Request
 from medallion_assets.sources.database.session import Place, Session, failing, needs_driver
 from medallion_assets.sources.database.statement import Relation, bind, check_read_only
 from medallion_assets.sources.database.watch import Watched
+from medallion_assets.sources.turns import FREE, Turns
 
 if TYPE_CHECKING:
     import polars as pl
@@ -39,6 +40,7 @@ class DatabaseSource:
     where: str
     as_text: set[str] = field(default_factory=set)
     """Columns found to need it by an earlier read of this source."""
+    turns: Turns = FREE
 
     def read(self, request: Request) -> "DatabaseReading":
         """Nothing is asked before the first batch. Raises ConfigError SRC-125 without the driver, SRC-126."""
@@ -49,6 +51,12 @@ class DatabaseSource:
             timeout.total_seconds() if timeout else _TIMEOUT_S, self.spec.fetch_rows, self.root,
         )  # fmt: skip
         return DatabaseReading(self, place, request)
+
+    @property
+    def parallel(self) -> Parallel | None:
+        """As asked for, within the turns of the connection."""
+        asked, most = self.spec.parallel, self.turns.count
+        return asked if asked is None or most is None else Parallel(column=asked.column, count=min(asked.count, most))
 
     def opened(self, place: Place) -> Session:
         """A session of the kind that the URL names."""
@@ -65,7 +73,7 @@ def _session(kind: str, place: Place, source: DatabaseSource) -> Session:
     if kind in ("postgresql", "postgres"):
         from medallion_assets.sources.database.postgres import PostgresSession
 
-        return PostgresSession(place, source.as_text, source.spec.parallel)
+        return PostgresSession(place, source.as_text, source.parallel)
     if kind == "sqlite":
         from medallion_assets.sources.database.sqlite import SqliteSession
 
@@ -103,6 +111,8 @@ class DatabaseReading:
 
     def __iter__(self) -> Iterator[Batch]:
         where = f"{self._place.where}  {self._place.shown}"
+        parallel = self._source.parallel
+        self._open.enter_context(self._source.turns.hold(1 if parallel is None else parallel.count))
         watched = Watched(self._frames(), self._place.timeout_s, self._cancel, where)
         self._open.callback(watched.close)
         for rows in watched:

@@ -21,6 +21,7 @@ from medallion_assets.sources.files.json_rows import Columns, Rows
 from medallion_assets.sources.kafka.client import consumer_settings, registry
 from medallion_assets.sources.kafka.offsets import Span, as_cursor, from_cursor, shares
 from medallion_assets.sources.kafka.values import Message, Schemas, Values
+from medallion_assets.sources.turns import FREE, Turns
 
 __all__ = ["KafkaSource"]
 
@@ -40,6 +41,7 @@ class KafkaSource:
     resolve: Callable[[str], str]
     where: str
     """File, line and dataset of the intent."""
+    turns: Turns = FREE
 
     def read(self, request: Request) -> "KafkaReading":
         return KafkaReading(self, request.cursor)
@@ -77,6 +79,10 @@ class KafkaReading:
             self._consumer.close()
 
     def __iter__(self) -> Iterator[Batch]:
+        with self.source.turns.hold():
+            yield from self._batches()
+
+    def _batches(self) -> Iterator[Batch]:
         from confluent_kafka import KafkaException
 
         spans = shares(self.spans(), self.source.spec.max_messages)

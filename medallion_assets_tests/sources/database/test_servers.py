@@ -3,7 +3,9 @@
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import date, datetime, timezone
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -15,6 +17,7 @@ import pytest
 
 from medallion_assets.errors import ConfigError, ExtractionError
 from medallion_assets.lake.ports import Bounds, Request
+from medallion_assets.sources.turns import Turns
 from medallion_assets_tests.services.databases import DatabaseServer
 from medallion_assets_tests.sources.database.reading import read, source
 from medallion_assets_tests.sources.database.silence import Silence, silence
@@ -107,6 +110,27 @@ def test_postgres_ranges_side_by_side_give_every_row_once(
 
     assert twice[0].sort("id").equals(once)
     assert twice[0].equals(twice[1])
+
+
+def test_postgres_has_no_more_ranges_than_turns(
+    postgres_server: DatabaseServer, pg: "psycopg.Connection", table: str, tmp_path: Path
+) -> None:
+    pg.execute(f"CREATE TABLE {table} AS SELECT n AS id, repeat('x', 500) AS x FROM generate_series(1, 90000) n")
+    found = source(postgres_server.url, table=table, parallel={"column": "id", "count": 8})
+    bound = replace(found, turns=Turns("shop", 3, tmp_path))
+    with bound.read(Request(day())) as reading:
+        batches = iter(reading)
+        ids = next(batches).rows["id"].to_list()
+        others = pg.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = 'shop' AND pid <> pg_backend_pid()")
+        assert others.fetchone() == (4,)
+        with pytest.raises(TimeoutError), Turns("shop", 3, tmp_path).hold(1, _no_time):
+            pass
+        ids += [n for batch in batches for n in batch.rows["id"]]
+    assert sorted(ids) == list(range(1, 90001))
+
+
+def _no_time(_: float) -> None:
+    raise TimeoutError
 
 
 def test_postgres_ranges_see_one_snapshot(
