@@ -150,6 +150,7 @@ CODES: dict[str, str] = {
     "SRC-124": "Column of several kinds",
     "SRC-125": "Driver that is not installed",
     "SRC-126": "URL that names no database",
+    "SRC-127": "Isolation that the database has not",
     "SRC-130": "Kafka that cannot be read",
     "SRC-131": "Messages that are gone",
     "SRC-132": "Kafka that is silent",

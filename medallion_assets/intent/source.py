@@ -41,6 +41,7 @@ __all__ = [
     "FwCode",
     "FwField",
     "FwRecord",
+    "Isolation",
     "Json",
     "Kafka",
     "KafkaValue",
@@ -176,6 +177,9 @@ class File(SourceBase):
     """Glob of the members of a zip."""
 
 
+Isolation: TypeAlias = Literal["read_uncommitted", "read_committed", "repeatable_read", "snapshot", "serializable"]
+
+
 class Parallel(Spec):
     """Read a table in ranges of a column, side by side."""
 
@@ -198,7 +202,8 @@ class Database(SourceBase):
     """Values bound to ``:name`` in ``query`` and ``where``."""
     parallel: Parallel | None = None
     fetch_rows: Positive = 50_000
-    isolation: Text | None = None
+    isolation: Isolation | None = None
+    """Of the read's transaction; default: one snapshot."""
 
 
 class KafkaValue(Spec):

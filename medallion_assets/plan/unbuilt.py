@@ -36,11 +36,8 @@ def inactive(intent: Intent) -> tuple[str, ...]:
 
 
 def _source(source: Source) -> Iterator[str]:
-    if isinstance(source, Api):
-        if source.parents is not None and source.parents.dataset is not None:
-            yield "`source.parents.dataset`"
-    elif isinstance(source, Database) and source.isolation is not None:
-        yield "`source.isolation`"
+    if isinstance(source, Api) and source.parents is not None and source.parents.dataset is not None:
+        yield "`source.parents.dataset`"
 
 
 def _load(load: Load) -> Iterator[str]:

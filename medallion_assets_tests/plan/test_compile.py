@@ -185,7 +185,6 @@ def test_a_silver_on_anothers_bronze_reads_its_path_calendar_and_pattern() -> No
 @pytest.mark.parametrize(
     ("line", "load", "said"),
     [
-        ("{type: database, url: 'sqlite:///x.db', isolation: serializable}", "full", "`source.isolation`"),
         ("{type: file, path: x.csv}", "{pattern: full, formats: [csv]}", "Bronze as csv"),
     ],
 )

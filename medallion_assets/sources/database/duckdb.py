@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 
 from medallion_assets.errors import ExtractionError
 from medallion_assets.lake.ports import Bounds
-from medallion_assets.sources.database.session import Place, instant_of, naive
+from medallion_assets.sources.database.session import Place, instant_of, level, naive
 from medallion_assets.sources.database.statement import Relation, identifier, quoted
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class DuckdbSession:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._open = ExitStack()
+        level(place, "DuckDB", {"snapshot": ""}, "snapshot")
         path = place.root / (make_url(place.url).database or "")
         if not path.is_file():
             raise ExtractionError(

@@ -5,13 +5,14 @@ from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing, suppress
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, final, get_args
 
 import sqlalchemy
 
 from medallion_assets.errors import ConfigError
+from medallion_assets.intent.source import Isolation
 from medallion_assets.lake.ports import Bounds
-from medallion_assets.sources.database.session import Place, naive
+from medallion_assets.sources.database.session import Place, level, naive
 from medallion_assets.sources.database.statement import Relation
 
 if TYPE_CHECKING:
@@ -37,6 +38,19 @@ class GenericSession:
                 fix="Correct the scheme of the url, or install the SQLAlchemy dialect of that database.",
             ) from None  # fmt: skip
         self._main = self._open.enter_context(closing(self._engine.connect()))
+        if place.isolation is not None:
+            dialect = self._engine.dialect
+            spelled = level(place, dialect.name, self._levels(), place.isolation)
+            self._main.execution_options(isolation_level=spelled)
+
+    def _levels(self) -> dict[Isolation, str]:
+        raw: Any = self._main.connection.dbapi_connection
+        try:
+            spelled = self._engine.dialect.get_isolation_level_values(raw)
+        except NotImplementedError:
+            spelled = []
+        by_name = {text.lower().replace(" ", "_"): text for text in spelled}
+        return {name: by_name[name] for name in get_args(Isolation) if name in by_name}
 
     @property
     def dialect(self) -> str:

@@ -20,9 +20,10 @@ from pymysql.err import raise_mysql_exception
 from sqlalchemy.engine import make_url
 
 from medallion_assets.errors import ConfigError, ExtractionError
+from medallion_assets.intent.source import Isolation
 from medallion_assets.lake.ports import Bounds
 from medallion_assets.sources.database.mysql_rows import columns, packets
-from medallion_assets.sources.database.session import Place, instant_of, is_text, naive
+from medallion_assets.sources.database.session import Place, instant_of, is_text, level, naive
 from medallion_assets.sources.database.statement import Relation, identifier, quoted
 
 if TYPE_CHECKING:
@@ -39,10 +40,16 @@ _BYTES = {
     FIELD_TYPE.VAR_STRING, FIELD_TYPE.VARCHAR,
 }  # fmt: skip
 
+_SNAPSHOT = "REPEATABLE READ"
+_LEVELS: dict[Isolation, str] = {
+    "read_uncommitted": "READ UNCOMMITTED", "read_committed": "READ COMMITTED", "repeatable_read": _SNAPSHOT,
+    "snapshot": _SNAPSHOT, "serializable": "SERIALIZABLE",
+}  # fmt: skip
+
 
 @final
 class MysqlSession:
-    """One consistent snapshot (InnoDB), read by one statement."""
+    """One consistent snapshot (InnoDB) unless another isolation is asked for, read by one statement."""
 
     dialect = "mysql"
 
@@ -75,10 +82,12 @@ class MysqlSession:
                 )
             )
         )
+        isolation = level(place, "MySQL", _LEVELS, "snapshot")
+        snapshot = "WITH CONSISTENT SNAPSHOT, " if isolation == _SNAPSHOT else ""
         for text in (
             "SET time_zone = '+00:00'",
-            "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
-            "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+            f"SET SESSION TRANSACTION ISOLATION LEVEL {isolation}",
+            f"START TRANSACTION {snapshot}READ ONLY",
         ):
             self._run(text)
 

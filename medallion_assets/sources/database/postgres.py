@@ -21,9 +21,9 @@ from psycopg.conninfo import make_conninfo
 from sqlalchemy.dialects.postgresql.psycopg import dialect as sqlalchemy_dialect
 from sqlalchemy.engine import make_url
 
-from medallion_assets.intent.source import Parallel
+from medallion_assets.intent.source import Isolation, Parallel
 from medallion_assets.lake.ports import Bounds
-from medallion_assets.sources.database.session import Place, ReadAgain, failing, instant_of, naive
+from medallion_assets.sources.database.session import Place, ReadAgain, failing, instant_of, level, naive
 from medallion_assets.sources.database.statement import Relation, identifier, quoted
 from medallion_assets.sources.database.watch import Watched
 
@@ -52,6 +52,13 @@ _SETTINGS = {
     "max_parallel_workers_per_gather": "0",
     "idle_in_transaction_session_timeout": "0",  # who holds the snapshot is idle while others read
 }
+_SHARED: dict[Isolation, str] = {
+    "repeatable_read": "REPEATABLE READ", "snapshot": "REPEATABLE READ", "serializable": "SERIALIZABLE",
+}  # fmt: skip
+"""Those whose snapshot several connections can have."""
+_LEVELS: dict[Isolation, str] = {
+    "read_uncommitted": "READ UNCOMMITTED", "read_committed": "READ COMMITTED", **_SHARED,
+}  # fmt: skip
 _LIVENESS = {"connect_timeout": "15", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
 
 
@@ -64,6 +71,14 @@ class PostgresSession:
     def __init__(self, place: Place, as_text: set[str], parallel: Parallel | None) -> None:
         self._place, self._as_text, self._parallel = place, as_text, parallel
         self._open = ExitStack()
+        many = parallel is not None
+        isolation = level(
+            place, "PostgreSQL with source.parallel" if many else "PostgreSQL", _SHARED if many else _LEVELS, "snapshot"
+        )
+        self._begin = f"BEGIN ISOLATION LEVEL {isolation} READ ONLY"
+        # Waits for a snapshot by which it neither is aborted nor aborts others. One that is taken over cannot wait.
+        deferrable = " DEFERRABLE" if isolation == "SERIALIZABLE" else ""
+        self._begin_reading = self._begin if many else self._begin + deferrable
         self._statements: list[Any] = []
         dialect: Any = sqlalchemy_dialect
         _, options = dialect().create_connect_args(make_url(place.url))
@@ -73,7 +88,7 @@ class PostgresSession:
         self._main = self._open.enter_context(closing(psycopg.connect(self._dsn, autocommit=True)))
         for setting in self._settings:
             self._main.execute(setting)
-        self._main.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        self._main.execute(self._begin + deferrable)
         self._snapshot: str | None = None
         if parallel is not None:
             row = self._main.execute("SELECT pg_export_snapshot()").fetchone()
@@ -158,7 +173,7 @@ class PostgresSession:
             connection = open_.enter_context(closing(adbc_driver_postgresql.dbapi.connect(self._dsn, autocommit=True)))
             cursor = open_.enter_context(closing(connection.cursor()))
             share = [] if self._snapshot is None else [f"SET TRANSACTION SNAPSHOT '{self._snapshot}'"]
-            for text in (*self._settings, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", *share):
+            for text in (*self._settings, self._begin_reading, *share):
                 cursor.execute(text)
             cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(_BATCH_BYTES)})
             self._statements.append(cursor)

@@ -1,6 +1,6 @@
 """What every kind of database is for a read, and the errors of all of them."""
 
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 from medallion_assets.errors import ConfigError, Conflict, ExtractionError, MedallionError
+from medallion_assets.intent.source import Isolation
 from medallion_assets.lake.ports import Bounds
 from medallion_assets.sources.database.statement import Relation
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-__all__ = ["Place", "ReadAgain", "Session", "failing", "instant_of", "is_text", "naive", "needs_driver"]
+__all__ = ["Place", "ReadAgain", "Session", "failing", "instant_of", "is_text", "level", "naive", "needs_driver"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Place:
     timeout_s: float
     fetch_rows: int
     root: Path
+    isolation: Isolation | None = None
 
     def without_password(self, text: str) -> str:
         """What a driver says, should it quote what it was given."""
@@ -125,6 +127,17 @@ def needs_driver(missing: ImportError, extra: str, place: Place) -> ConfigError:
         "SRC-125", f"{missing.name} is not installed.", where=f"{place.where}  {place.shown}",
         fix=f'pip install "medallion-assets[{extra}]"',
     )  # fmt: skip
+
+
+def level(place: Place, database: str, known: Mapping[Isolation, str], default: Isolation) -> str:
+    """The isolation as the database spells it. Raises ConfigError SRC-127 for one that it has not."""
+    asked = place.isolation or default
+    if asked not in known:
+        raise ConfigError(
+            "SRC-127", f"{database} has no isolation `{asked}`.", where=f"{place.where}  {place.shown}",
+            fix=f"Take {', '.join(known)}, or leave source.isolation out." if known else "Leave source.isolation out.",
+        )  # fmt: skip
+    return known[asked]
 
 
 def instant_of(text: str) -> datetime:

@@ -49,6 +49,7 @@ class DatabaseSource:
         place = Place(
             url, shown_url(url, self.where), self.where, self.timezone,
             timeout.total_seconds() if timeout else _TIMEOUT_S, self.spec.fetch_rows, self.root,
+            self.spec.isolation,
         )  # fmt: skip
         return DatabaseReading(self, place, request)
 

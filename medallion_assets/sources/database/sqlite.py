@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 
 from medallion_assets.errors import ExtractionError
 from medallion_assets.lake.ports import Bounds
-from medallion_assets.sources.database.session import Place, ReadAgain, is_text
+from medallion_assets.sources.database.session import Place, ReadAgain, is_text, level
 from medallion_assets.sources.database.statement import Relation, identifier, quoted
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class SqliteSession:
     def __init__(self, place: Place, as_text: set[str]) -> None:
         self._place, self._as_text = place, as_text
         self._open = ExitStack()
+        level(place, "SQLite", {"snapshot": "", "serializable": ""}, "snapshot")
         name = make_url(place.url).database or ""
         path = place.root / name
         if not path.is_file():

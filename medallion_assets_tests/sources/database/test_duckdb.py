@@ -9,7 +9,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from medallion_assets.errors import ExtractionError
+from medallion_assets.errors import ConfigError, ExtractionError
 from medallion_assets.lake.ports import Bounds
 from medallion_assets_tests.sources.database.reading import read
 
@@ -84,3 +84,10 @@ def test_a_wrong_request_is_an_error(tmp_path: Path, spec: dict[str, Any], said:
         read(URL, tmp_path, **spec)
     assert raised.value.problem.code == "SRC-122"
     assert said in raised.value.problem.what
+
+
+def test_its_isolation_is_a_snapshot(tmp_path: Path) -> None:
+    _run(tmp_path, "CREATE TABLE t AS SELECT 1 AS id")
+    assert read(URL, tmp_path, isolation="snapshot").rows() == [(1,)]
+    with pytest.raises(ConfigError, match="SRC-127"):
+        read(URL, tmp_path, isolation="serializable")

@@ -9,6 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from medallion_assets.errors import ConfigError
+from medallion_assets.intent.source import Isolation
 from medallion_assets.sources.database.generic import GenericSession, _text
 from medallion_assets.sources.database.session import Place
 from medallion_assets.sources.database.statement import Relation
@@ -47,3 +49,16 @@ def test_rows_come_in_batches_of_text(session: GenericSession) -> None:
 )
 def test_values_keep_their_digits(value: object, text: str) -> None:
     assert _text(value) == text
+
+
+def test_an_isolation_is_one_of_the_dialect(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/shop.db"
+
+    def opened(isolation: Isolation) -> GenericSession:
+        return GenericSession(Place(url, url, "intents/t.yaml:3", "UTC", 60, 4, tmp_path, isolation))
+
+    with closing(opened("read_uncommitted")) as session:
+        query = Relation("(SELECT * FROM pragma_read_uncommitted)")
+        assert pl.concat(session.batches(query, ())).rows() == [("1",)]
+    with pytest.raises(ConfigError, match=r"SRC-127[\s\S]*Take read_uncommitted, serializable,"):
+        opened("snapshot")

@@ -38,9 +38,13 @@ def pg(postgres_server: DatabaseServer) -> "Iterator[psycopg.Connection]":
         yield connection
 
 
-def _mysql(server: DatabaseServer, *statements: str) -> None:
+def _mysql_connection(server: DatabaseServer) -> "pymysql.Connection[Any]":
     at: dict[str, Any] = {"host": server.host, "port": server.port, "user": server.user, "password": server.password}
-    with closing(pymysql.connect(**at, database=server.database, autocommit=True, charset="utf8mb4")) as connection:
+    return pymysql.connect(**at, database=server.database, autocommit=True, charset="utf8mb4")
+
+
+def _mysql(server: DatabaseServer, *statements: str) -> None:
+    with closing(_mysql_connection(server)) as connection:
         for statement in statements:
             with closing(connection.cursor()) as cursor:
                 cursor.execute(statement)
@@ -288,6 +292,58 @@ def test_a_password_of_any_characters(postgres_server: DatabaseServer, pg: "psyc
 
 
 # ------------------------------------------------------------------------------------------------ MariaDB
+
+
+@pytest.mark.parametrize(
+    ("asked", "had"),
+    [
+        (None, "repeatable read"),
+        ("read_uncommitted", "read uncommitted"),
+        ("read_committed", "read committed"),
+        ("repeatable_read", "repeatable read"),
+        ("snapshot", "repeatable read"),
+        ("serializable", "serializable"),
+    ],
+)
+def test_isolation_is_that_of_the_reading_transaction(
+    postgres_server: DatabaseServer, mariadb_server: DatabaseServer, asked: str | None, had: str
+) -> None:
+    level = "current_setting('transaction_isolation') AS level, current_setting('transaction_read_only') AS only"
+    deferred = "current_setting('transaction_deferrable') AS deferred"
+    of_postgres = read(postgres_server.url, query=f"SELECT {level}, {deferred}", isolation=asked)
+    assert of_postgres.rows() == [(had, "on", "on" if asked == "serializable" else "off")]
+    of_mariadb = read(mariadb_server.url, query="SELECT @@tx_isolation AS level", isolation=asked)
+    assert of_mariadb.rows() == [(had.upper().replace(" ", "-"),)]
+
+
+@pytest.mark.parametrize("asked", ["repeatable_read", "serializable"])
+def test_ranges_side_by_side_have_the_isolation_too(
+    postgres_server: DatabaseServer, pg: "psycopg.Connection", table: str, asked: str
+) -> None:
+    pg.execute(f"CREATE TABLE {table} AS SELECT n AS id FROM generate_series(1, 100) n")
+    query = f"SELECT id, current_setting('transaction_isolation') AS level FROM {table}"
+    rows = read(postgres_server.url, query=query, isolation=asked, parallel={"column": "id", "count": 3})
+    assert sorted(rows["id"]) == list(range(1, 101))
+    assert set(rows["level"]) == {asked.replace("_", " ")}
+
+
+def test_ranges_side_by_side_need_a_snapshot(postgres_server: DatabaseServer) -> None:
+    with pytest.raises(ConfigError, match="SRC-127"):
+        read(postgres_server.url, table="t", isolation="read_committed", parallel={"column": "id", "count": 3})
+
+
+def test_what_is_not_committed_is_read_by_who_asks_for_it(mariadb_server: DatabaseServer, table: str) -> None:
+    _mysql(mariadb_server, f"CREATE TABLE {table} (id int)", f"INSERT INTO {table} VALUES (1)")
+    with closing(_mysql_connection(mariadb_server)) as other:
+        other.begin()
+        other.cursor().execute(f"INSERT INTO {table} VALUES (2)")
+        seen = {level: read(mariadb_server.url, table=table, isolation=level)["id"].to_list()
+                for level in ("read_uncommitted", "read_committed", None)}  # fmt: skip
+        assert seen == {"read_uncommitted": [1, 2], "read_committed": [1], None: [1]}
+        with pytest.raises(ExtractionError, match="SRC-123"):  # it waits for the row that is being written
+            read(mariadb_server.url, table=table, isolation="serializable", timeout="1s")
+        other.commit()
+    assert read(mariadb_server.url, table=table, isolation="serializable")["id"].to_list() == [1, 2]
 
 
 def test_mariadb_types_and_extremes(mariadb_server: DatabaseServer, table: str) -> None:

@@ -159,6 +159,18 @@ def test_a_read_is_one_snapshot(tmp_path: Path) -> None:
     assert seen == 5000
 
 
+@pytest.mark.parametrize("isolation", ["snapshot", "serializable"])
+def test_the_isolation_that_it_has_may_be_asked_for(isolation: str, tmp_path: Path) -> None:
+    _table(tmp_path, "id INTEGER", [(1,)])
+    assert read(URL, tmp_path, isolation=isolation).rows() == [(1,)]
+
+
+def test_another_isolation_is_refused(tmp_path: Path) -> None:
+    _table(tmp_path, "id INTEGER", [(1,)])
+    with pytest.raises(ConfigError, match=r"SRC-127[\s\S]*SQLite has no isolation `read_committed`"):
+        read(URL, tmp_path, isolation="read_committed")
+
+
 def test_memory_stays_within_batches(tmp_path: Path) -> None:
     _table(tmp_path, "id INTEGER", [(n,) for n in range(1000)])
     assert [rows.height for rows in frames(source(URL, tmp_path, fetch_rows=400))] == [399, 400, 201]
