@@ -83,6 +83,8 @@ CODES: dict[str, str] = {
     "PLN-008": "Cannot be run by this version",
     "PLN-009": "No whole state",
     "PLN-010": "Tenants that would read the same",
+    "PLN-011": "Files that cannot be partitions",
+    "PLN-012": "No such file",
     "PLN-020": "Not a reference",
     "PLN-021": "No value for a reference",
     "PLN-022": "Variable refused by the policy",

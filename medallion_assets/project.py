@@ -21,7 +21,7 @@ from medallion_assets.intent.parse import parse_platform, parse_project
 from medallion_assets.intent.platform import Platform
 from medallion_assets.intent.source import File, Kafka
 from medallion_assets.lake.ports import Clock, Progress, Source, Store, Table
-from medallion_assets.lake.window import Partition
+from medallion_assets.lake.window import Partition, Window
 from medallion_assets.plan.calendar import partition_at, partition_of, partitions_between
 from medallion_assets.plan.catalog import plan_named, plans_named, runnable, silver_named
 from medallion_assets.plan.compile import compile_plans
@@ -48,6 +48,8 @@ __all__ = ["Project", "SystemClock"]
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 _INSTANT = timedelta(microseconds=1)
 _TRIES = 5
+_EVER = datetime(1970, 1, 1, tzinfo=timezone.utc)
+"""Of a path that no date is in."""
 
 
 class SystemClock:
@@ -137,14 +139,20 @@ class Project:
         return partition_at(plan.calendar, self.clock.now())
 
     def newest(self, plan: DatasetPlan) -> Partition:
-        """What is loaded when no date is given: the current partition of a source read now, else the last whole one."""
+        """What is loaded when no date is given: the current partition of a source read now, else the last whole one; of
+        files that are partitions, the last.
+        """
+        if plan.by_file:
+            return self._last_file(plan)
         current = self.current(plan)
         if not plan.as_of or plan.calendar.cadence == "none":
             return current
         return partition_at(plan.calendar, current.window.start - _INSTANT)
 
     def partition(self, plan: DatasetPlan, key: str) -> Partition:
-        """Raises ConfigError: PLN-001, PLN-002, PLN-006 when it has not begun."""
+        """Raises ConfigError: PLN-001, PLN-002, PLN-006 when it has not begun, PLN-012 for a file that is not there."""
+        if plan.by_file:
+            return self._file(plan, key)
         partition = partition_of(plan.calendar, key)
         if partition.window.start > self.clock.now():
             raise ConfigError(
@@ -155,6 +163,17 @@ class Project:
             )
         return partition
 
+    def known(self, plan: DatasetPlan, key: str) -> Partition:
+        """The partition of a key that Dagster or bronze holds; the source is not asked.
+
+        Raises ConfigError PLN-001, PLN-002.
+        """
+        if not plan.by_file:
+            return partition_of(plan.calendar, key)
+        from medallion_assets.runs.by_file import file_partition
+
+        return file_partition(plan.calendar, self.head(plan), key, self.clock.now())
+
     def partitions(self, plan: DatasetPlan, first: date, last: date, *, restate: bool = False) -> tuple[Partition, ...]:
         """The begun partitions from one local date to another, both included; of a source read now, the current one,
         and those of which a file was rewritten since.
@@ -163,6 +182,8 @@ class Project:
         has none there, PLN-006 when none has begun, PLN-007 when the source is read now and the current partition is
         not among them.
         """
+        if plan.by_file:
+            return tuple(p for p in self.begun(plan) if first <= p.run_date <= last) or (self._last_file(plan),)
         within = partitions_between(plan.calendar, first, last)
         if not plan.as_of and plan.calendar.cadence != "none" and not restate:
             current = self.current(plan)
@@ -184,7 +205,7 @@ class Project:
             day = date.fromisoformat(key)
             return self.partitions(plan, day, day, restate=restate)
         partition = self.partition(plan, key)
-        past = not plan.as_of and partition != self.current(plan)
+        past = not plan.as_of and not plan.by_file and partition != self.current(plan)
         if past and not restate and partition not in self._holding_files(plan):
             raise self._only_now(plan, key, self.current(plan))
         return (partition,)
@@ -195,6 +216,43 @@ class Project:
             return set()
         keys = {c.load.partition for c in self.head(plan).live if c.load.pattern == plan.bronze.pattern}
         return {partition_of(plan.calendar, key) for key in keys}
+
+    def new_files(self, plan: DatasetPlan) -> tuple[Partition, ...]:
+        """Of files that are partitions those that are complete and new, or other ones than bronze holds."""
+        from medallion_assets.runs.due import files
+
+        due = files(plan, self._listed(plan, settled=True), self.head(plan), self.begun(plan))
+        return tuple(arrival.partition for arrival in due)
+
+    def _listed(self, plan: DatasetPlan, *, settled: bool = False) -> "Sequence[tuple[str, int, str]]":
+        """Name, bytes and version of every file of a source whose files are partitions."""
+        from medallion_assets.sources.files.source import FileSource
+
+        source = self.source(plan)
+        anywhere = Partition(Window(_EVER, _EVER), "", _EVER.date())
+        return source.listed(anywhere, settled=settled) if isinstance(source, FileSource) else ()
+
+    def _file(self, plan: DatasetPlan, name: str) -> Partition:
+        from medallion_assets.runs.by_file import file_partition
+
+        head = self.head(plan)
+        held = any(commit.load.partition == name for commit in head.live)
+        if not held and all(name != file for file, _, _ in self._listed(plan)):
+            raise ConfigError(
+                "PLN-012",
+                f"{plan.name} has no file {name}.",
+                where=f"{plan.name}  partition {name}",
+                fix="name one that the source has, as it is below the project or store; or give no name: all new ones.",
+            )
+        return file_partition(plan.calendar, head, name, self.clock.now())
+
+    def _last_file(self, plan: DatasetPlan) -> Partition:
+        begun = self.begun(plan)
+        if not begun:
+            raise ConfigError(
+                "PLN-012", f"{plan.name} has no file yet.", where=plan.name, fix="wait for one, or see `source.path`."
+            )
+        return begun[-1]
 
     def with_input(self, plan: DatasetPlan, partitions: Sequence[Partition]) -> tuple[Partition, ...]:
         """Those for which a file source has a file; all of them for another source.
@@ -212,7 +270,15 @@ class Project:
         return found
 
     def begun(self, plan: DatasetPlan) -> tuple[Partition, ...]:
-        """Every partition from the calendar's start to now. Raises ConfigError PLN-002 when none has begun."""
+        """Every partition from the calendar's start to now; every file, loaded or not.
+
+        Raises ConfigError PLN-002 when none has begun.
+        """
+        if plan.by_file:
+            from medallion_assets.runs.by_file import file_partitions
+
+            names = [name for name, _, _ in self._listed(plan)]
+            return file_partitions(plan.calendar, self.head(plan), names, self.clock.now())
         current = self.current(plan)
         if plan.calendar.cadence == "none":
             return (current,)
@@ -224,7 +290,7 @@ class Project:
 
         None for other sources. Raises StorageError, SRC-…
         """
-        from medallion_assets.runs.due import arrivals, messages
+        from medallion_assets.runs.due import arrivals, files, messages
         from medallion_assets.sources.files.source import FileSource
 
         source = self.source(plan)
@@ -235,6 +301,8 @@ class Project:
             return iter(()) if topic is None else messages(topic.waiting, self.head(plan), self.current(plan))
         if not isinstance(source, FileSource):
             return iter(())
+        if plan.by_file:
+            return files(plan, self._listed(plan), self.head(plan), self.begun(plan))
         return arrivals(plan, source.listed, self.head(plan), self.begun(plan), self.current(plan))
 
     def missing(self, plan: DatasetPlan) -> tuple[Partition, ...]:

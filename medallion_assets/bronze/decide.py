@@ -66,6 +66,8 @@ def decide(load: Load, head: Head, seen_n: int, *, claims: Collection[str], forc
         return ()
     rivals = _rivals(head.live, load.pattern, load.window)
     exact = next((c for c in rivals if c.load.window == load.window), None)
+    if exact is not None and exact.load.partition != load.partition:
+        raise _place_taken(load, exact)
     if exact is not None and exact.n > seen_n:
         return exact  # made beside us: one load is enough
     for rival in rivals:
@@ -118,6 +120,15 @@ def _refuse_passed(load: Load, head: Head, seen_n: int) -> None:
             where=load.path,
             fix="Run again: it will go on from where that one ended.",
         )
+
+
+def _place_taken(load: Load, other: Commit) -> Conflict:
+    return Conflict(
+        "BRZ-006",
+        f"Commit {other.n} ({other.load.partition}) took the place of this load of {load.partition} while it was read.",
+        where=load.path,
+        fix="Run again: it will be put behind that one.",
+    )
 
 
 def _refuse_claimed(commit: Commit, claims: Collection[str]) -> None:

@@ -187,7 +187,8 @@ def _to_load(project: Project, plan: DatasetPlan, dates: Dates) -> Work:
         absent = tuple(p.key for p in asked if p not in kept)
         return Work(plan, due, absent, len(there) - len(due), dates.restate)
     if dates.key is None:
-        return Work(plan, (project.newest(plan),))
+        new = project.new_files(plan) if plan.by_file else ()
+        return Work(plan, new or (project.newest(plan),))
     return Work(plan, project.named(plan, dates.key, restate=dates.restate), restate=dates.restate)
 
 

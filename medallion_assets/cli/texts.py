@@ -62,7 +62,8 @@ def plans_text(plans: Sequence[DatasetPlan]) -> str:
 
 def _plan_rows(plan: DatasetPlan) -> Iterator[tuple[str, ...]]:
     calendar = plan.calendar
-    windows = "one" if calendar.cadence == "none" else f"{calendar.cadence} from {calendar.start}"
+    alone = {"none": "one", "file": "one a file"}
+    windows = alone.get(calendar.cadence, f"{calendar.cadence} from {calendar.start}")
     yield (
         plan.name,
         source_text(plan.source),

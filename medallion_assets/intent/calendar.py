@@ -7,7 +7,7 @@ from medallion_assets.intent.tagged import did_you_mean
 
 __all__ = ["CADENCES", "check_cadence", "check_cron", "check_timezone"]
 
-CADENCES = ("hourly", "daily", "weekly", "monthly", "none")
+CADENCES = ("hourly", "daily", "weekly", "monthly", "none", "file")
 _WORDS = ("@hourly", "@daily", "@weekly", "@monthly", "@yearly", "@annually", "@midnight")
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]

@@ -18,7 +18,8 @@ class Window:
 class Partition:
     """One window of a dataset's calendar, under the name that Dagster and the command line use.
 
-    ``key`` is ``2024-01-31`` (daily, weekly, monthly), ``2024-01-31-13:00`` (hourly) or ``all`` (cadence none).
+    ``key`` is ``2024-01-31`` (daily, weekly, monthly), ``2024-01-31-13:00`` (hourly), ``all`` (cadence none) or the
+    name of a file (cadence file).
     ``run_date`` is the local date of the window's start; ``hour`` the UTC hour of an hourly one, whose folder's
     date is then the UTC date too.
     """

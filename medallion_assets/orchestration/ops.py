@@ -19,7 +19,6 @@ from medallion_assets.orchestration.handles import BronzeHandle, SilverHandle
 from medallion_assets.orchestration.metadata import Metadata, column_lineage, ingested_metadata, refined_metadata
 from medallion_assets.orchestration.resources import LakeResource
 from medallion_assets.orchestration.watching import Watcher
-from medallion_assets.plan.calendar import partition_of
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 from medallion_assets.project import Project
 
@@ -101,7 +100,7 @@ class Op:
         return loads, failures
 
     def _partition(self, key: str, config: IngestConfig) -> Ingested:
-        partition = partition_of(self.plan.calendar, key)
+        partition = self.project.known(self.plan, key)
         with self._reported(key):
             plan = self.project.whole(self.plan) if config.whole else self.plan
             if not config.whole:

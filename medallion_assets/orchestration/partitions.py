@@ -1,13 +1,15 @@
 """Calendars as Dagster partitions. Both sides name the same windows with the same keys; a test compares them."""
 
+from collections.abc import Sequence
 from functools import cache
 
 import dagster as dg
 
-from medallion_assets.plan.calendar import partition_of
-from medallion_assets.plan.model import Calendar
+from medallion_assets.plan.model import Calendar, DatasetPlan
 
-__all__ = ["DATE", "EVERYTHING", "TENANT", "partitions_of", "run_dates", "with_tenants"]
+__all__ = [
+    "DATE", "EVERYTHING", "TENANT", "definition_of", "is_partitioned", "know_files", "partitions_of",
+]  # fmt: skip
 
 EVERYTHING = "all"
 """Key of the one partition of a dataset of cadence none, which Dagster sees as an asset without partitions."""
@@ -15,9 +17,29 @@ DATE, TENANT = "date", "tenant"
 """Dimensions of the partitions of a dataset with tenants. Dagster writes them in the order of the alphabet."""
 
 
+def definition_of(plan: DatasetPlan, tenants: tuple[str, ...]) -> dg.PartitionsDefinition[str] | None:
+    """Files, of a plan whose partitions they are; else date by tenant, tenants alone for cadence none, or dates."""
+    return dg.DynamicPartitionsDefinition(name=_files(plan)) if plan.by_file else _with_tenants(plan.calendar, tenants)
+
+
+def know_files(instance: dg.DagsterInstance, plan: DatasetPlan, keys: Sequence[str]) -> None:
+    """Tell Dagster of files of a plan whose partitions they are, before it is asked to load them."""
+    if plan.by_file:
+        instance.add_dynamic_partitions(_files(plan), list(keys))
+
+
+def _files(plan: DatasetPlan) -> str:
+    """Under which name Dagster keeps the files that it was told of."""
+    return f"files of {plan.name}"
+
+
+def is_partitioned(plan: DatasetPlan) -> bool:
+    """Whether runs of its assets have partitions."""
+    return plan.by_file or plan.dataset.tenant is not None or partitions_of(plan.calendar) is not None
+
+
 @cache
-def with_tenants(calendar: Calendar, tenants: tuple[str, ...]) -> dg.PartitionsDefinition[str] | None:
-    """Date by tenant; tenants alone for cadence none; as ``partitions_of`` when there are no tenants."""
+def _with_tenants(calendar: Calendar, tenants: tuple[str, ...]) -> dg.PartitionsDefinition[str] | None:
     dates = partitions_of(calendar)
     if not tenants:
         return dates
@@ -27,7 +49,7 @@ def with_tenants(calendar: Calendar, tenants: tuple[str, ...]) -> dg.PartitionsD
 
 @cache
 def partitions_of(calendar: Calendar) -> dg.TimeWindowPartitionsDefinition | None:
-    """The one shared object of this calendar; None for cadence none.
+    """The one shared object of this calendar; None for cadences none and file.
 
     Shared because Dagster compares and serialises a definition per asset otherwise: with 3,000 intents that is most
     of the load time. An open calendar includes the window that holds this moment, because sources that are read
@@ -37,7 +59,7 @@ def partitions_of(calendar: Calendar) -> dg.TimeWindowPartitionsDefinition | Non
     end = None if calendar.end is None else calendar.end.isoformat()
     ahead = 1 if end is None else 0
     match calendar.cadence:
-        case "none":
+        case "none" | "file":
             return None
         case "hourly":
             return dg.HourlyPartitionsDefinition(
@@ -52,8 +74,3 @@ def partitions_of(calendar: Calendar) -> dg.TimeWindowPartitionsDefinition | Non
             return dg.WeeklyPartitionsDefinition(start_date=start, end_date=end, timezone=zone, end_offset=ahead)
         case "monthly":
             return dg.MonthlyPartitionsDefinition(start_date=start, end_date=end, timezone=zone, end_offset=ahead)
-
-
-def run_dates(calendar: Calendar, keys: tuple[str, ...]) -> tuple[str, ...]:
-    """The run dates (``YYYY-MM-DD``) of partitions, sorted."""
-    return tuple(sorted({partition_of(calendar, key).run_date.isoformat() for key in keys}))

@@ -7,6 +7,7 @@ import dagster as dg
 
 from medallion_assets.lake.window import Partition
 from medallion_assets.orchestration.families import key_of
+from medallion_assets.orchestration.partitions import is_partitioned
 from medallion_assets.plan.model import DatasetPlan
 
 __all__ = ["CONNECTION_TAG", "INTENT_TAG", "RANGE_END", "RANGE_START", "Target", "contiguous", "is_busy"]
@@ -36,7 +37,7 @@ class Target:
         connection = getattr(self.plan.source, "connection", None)
         reads = {} if connection is None else {CONNECTION_TAG: connection}
         tags = {INTENT_TAG: self.plan.name, **reads, **tags}
-        if self.plan.calendar.cadence == "none" and self.plan.dataset.tenant is None:
+        if not is_partitioned(self.plan):
             return dg.RunRequest(run_key, asset_selection=list(self.keys), tags=tags)
         if len(partitions) == 1:
             key = key_of(self.plan, partitions[0].key)

@@ -8,7 +8,6 @@ from pydantic import Field
 
 from medallion_assets.orchestration.families import own_key
 from medallion_assets.orchestration.handles import BronzeHandle, SilverHandle
-from medallion_assets.orchestration.partitions import run_dates
 from medallion_assets.plan.catalog import silvers_named
 from medallion_assets.plan.model import DatasetPlan
 from medallion_assets.project import Project
@@ -63,7 +62,8 @@ class LakeResource(dg.ConfigurableResource[Project]):
         version = table.version
         if version is None:
             raise _nothing(name, partitions)
-        dates = None if partitions is None else run_dates(plan.calendar, partitions)
+        known = None if partitions is None else {self.open().known(plan, key) for key in partitions}
+        dates = None if known is None else tuple(sorted({p.run_date.isoformat() for p in known}))
         return SilverHandle(silver.entity, silver.model, table, version, dates)
 
 

@@ -18,7 +18,7 @@ from medallion_assets.lake.window import Partition
 from medallion_assets.orchestration.assets import ingest_op, refine_op
 from medallion_assets.orchestration.definitions import build_definitions, quiet
 from medallion_assets.orchestration.families import key_of, shared_name
-from medallion_assets.orchestration.partitions import partitions_of
+from medallion_assets.orchestration.partitions import is_partitioned, know_files
 from medallion_assets.orchestration.requests import RANGE_END, RANGE_START, contiguous
 from medallion_assets.orchestration.translator import DATASET, ENTITY
 from medallion_assets.orchestration.watching import NoWatcher, Watcher
@@ -151,6 +151,8 @@ class _Runs:
         with quiet():
             job = self.defs.resolve_implicit_job_def_def_for_assets(keys)
             plan = group.plans[0]
+            for one in group.plans:
+                know_files(self.instance, one, group.keys)
             if job is None:
                 raise AssertionError(f"{[plan.name for plan in group.plans]} do not share one calendar")
             result = job.execute_in_process(
@@ -185,8 +187,7 @@ class _Runs:
 
 
 def _is_partitioned(group: _Group) -> bool:
-    plan = group.plans[0]
-    return partitions_of(plan.calendar) is not None or plan.dataset.tenant is not None
+    return is_partitioned(group.plans[0])
 
 
 def _tags(group: _Group) -> dict[str, str]:

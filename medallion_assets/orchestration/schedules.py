@@ -10,6 +10,7 @@ import dagster as dg
 from medallion_assets.errors import MedallionError
 from medallion_assets.lake.ports import Clock
 from medallion_assets.lake.window import Partition
+from medallion_assets.orchestration.partitions import know_files
 from medallion_assets.orchestration.requests import Target, contiguous, is_busy
 from medallion_assets.project import Project
 
@@ -64,6 +65,11 @@ def _schedule(project: Project, cron: str, zone: str, targets: Sequence[Target],
 def _due(project: Project, target: Target, context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
     """The newest partition and, when the intent says so, the whole ones before it that were never loaded."""
     plan, at = target.plan, project.clock.now()
+    if plan.by_file:
+        for arrival in project.arrivals(plan):
+            know_files(context.instance, plan, [arrival.partition.key])
+            yield target.request((arrival.partition,), f"{plan.name}:{arrival.partition.key}:{arrival.fingerprint}", {})
+        return
     newest = project.newest(plan)
     stamp = at.strftime("%Y-%m-%dT%H:%M:%SZ")
     fills = plan.schedule is not None and plan.schedule.backfill_missing

@@ -15,6 +15,7 @@ import dagster as dg
 
 from medallion_assets.errors import MedallionError
 from medallion_assets.intent.source import File, Kafka
+from medallion_assets.orchestration.partitions import know_files
 from medallion_assets.orchestration.requests import Target, is_busy
 from medallion_assets.project import Project
 from medallion_assets.runs.due import Arrival
@@ -117,6 +118,7 @@ class _Tick:
             if count < most and self._is_ready(target, key, arrival):
                 self.memory.still[key] = (arrival.fingerprint, _ASKED)
                 count += 1
+                know_files(self.context.instance, target.plan, [arrival.partition.key])
                 yield target.request((arrival.partition,), f"{name}:{arrival.partition.key}:{arrival.fingerprint}", {})
 
     def _is_ready(self, target: Target, key: str, arrival: Arrival) -> bool:

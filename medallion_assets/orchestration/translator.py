@@ -17,7 +17,7 @@ from medallion_assets.lake.ids import EntityId
 from medallion_assets.orchestration.families import shared_name
 from medallion_assets.orchestration.freshness import freshness_of
 from medallion_assets.orchestration.metadata import code_reference, contract_schema
-from medallion_assets.orchestration.partitions import with_tenants
+from medallion_assets.orchestration.partitions import definition_of
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 
 __all__ = ["DATASET", "ENTITY", "MedallionTranslator", "PlannedAsset"]
@@ -76,7 +76,7 @@ class MedallionTranslator:
             owners=_owners(silver.owners or plan.owners),
             tags=_tags(plan),
             kinds={"silver", "deltalake"} if silver.format == "delta" else {"silver", "parquet"},
-            partitions_def=with_tenants(plan.calendar, asset.tenants),
+            partitions_def=definition_of(plan, asset.tenants),
             freshness_policy=freshness_of(plan),
         )
 
@@ -97,7 +97,7 @@ def _bronze(asset: PlannedAsset) -> dg.AssetSpec:
         owners=_owners(plan.owners),
         tags=_tags(plan),
         kinds={"bronze", "parquet", plan.source.type},
-        partitions_def=with_tenants(plan.calendar, asset.tenants),
+        partitions_def=definition_of(plan, asset.tenants),
         freshness_policy=freshness_of(plan),
     )
 

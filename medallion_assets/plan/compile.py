@@ -14,7 +14,7 @@ from medallion_assets.intent.model import Intent
 from medallion_assets.intent.parse import LocatedIntent
 from medallion_assets.intent.platform import Platform
 from medallion_assets.intent.reading import reads_window
-from medallion_assets.intent.source import Api, Bronze, Kafka, Source
+from medallion_assets.intent.source import Api, Bronze, File, Kafka, Source
 from medallion_assets.lake.ids import DatasetId
 from medallion_assets.plan.checks import bronze_checks
 from medallion_assets.plan.fingerprint import fingerprint
@@ -27,12 +27,15 @@ __all__ = ["compile_plans"]
 
 _CADENCES: dict[str, Cadence] = {
     "hourly": "hourly", "daily": "daily", "weekly": "weekly", "monthly": "monthly", "none": "none",
+    "file": "file",
 }  # fmt: skip
 _START = date(2020, 1, 1)
 
 
 def compile_plans(intents: Sequence[LocatedIntent], platform: Platform) -> tuple[DatasetPlan, ...]:
-    """One plan an intent and tenant, sorted by name. Raises InvalidProject (PLN-003 to PLN-005, PLN-010) with all."""
+    """One plan an intent and tenant, sorted by name. Raises InvalidProject (PLN-003 to PLN-005, PLN-010, PLN-011)
+    with all problems.
+    """
     by_name = {located.intent.name: located.intent for located in intents}
     problems = [
         problem
@@ -110,7 +113,7 @@ def _refreshed(plan: DatasetPlan, whole_source: Source | None) -> DatasetPlan:
     load, source = plan.load, whole_source or plan.source
     if not isinstance(load, Incremental | Cdc) or isinstance(source, Bronze | Kafka):
         return plan
-    if whole_source is None and (isinstance(load, Cdc) or reads_window(source)):
+    if plan.by_file or (whole_source is None and (isinstance(load, Cdc) or reads_window(source))):
         return plan
     full = Full(pattern="full", **{name: getattr(load, name) for name in LoadBase.model_fields})
     whole = replace(
@@ -208,12 +211,34 @@ def _problems(located: LocatedIntent, by_name: Mapping[str, Intent]) -> Iterator
                 if not found.warning:
                     yield Problem(found.code, found.what, located.where(*found.path), found.fix)
     given = intent.partitions
+    if given.cadence == "file":
+        yield from _file_problems(located)
     if given.end is not None and given.end <= (given.start or _START):
         yield Problem(
             "PLN-004",
             f"`end` {given.end} is not after the start {given.start or _START}: there are no partitions.",
             located.where("partitions", "end"),
             "Give `start`, or a later `end`; it is exclusive.",
+        )
+
+
+def _file_problems(located: LocatedIntent) -> Iterator[Problem]:
+    """PLN-011: a partition a file, where files are no changes or belong to dates."""
+    intent, source, load = located.intent, _source_of(located.intent), located.intent.load
+    if not (isinstance(source, File) and not reads_window(source) and isinstance(load, Incremental | Cdc)):
+        yield Problem(
+            "PLN-011",
+            "`cadence: file` makes a partition of every file, and here files are no changes or a date assigns them.",
+            located.where("partitions", "cadence"),
+            "Use it for a `file` source without `{run_date}` in its path under `load: incremental` or cdc.",
+        )
+    elif intent.tenants or load.cursor is not None or load.full_refresh is not None:
+        given = "tenants" if intent.tenants else "load"
+        yield Problem(
+            "PLN-011",
+            "`cadence: file` goes with neither `tenants` nor `load.cursor` nor `load.full_refresh`.",
+            located.where(given),
+            "Leave that out, or let dates be the partitions.",
         )
 
 

@@ -119,6 +119,8 @@ def _span(span: timedelta) -> str:
 def _calendar(calendar: Calendar) -> str:
     if calendar.cadence == "none":
         return "one (all)"
+    if calendar.cadence == "file":
+        return f"one a file, {calendar.timezone}"
     until = "" if calendar.end is None else f" to {calendar.end} (exclusive)"
     return f"{calendar.cadence} from {calendar.start}{until}, {calendar.timezone}"
 

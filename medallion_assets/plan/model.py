@@ -31,7 +31,7 @@ __all__ = [
     "SilverPlan",
 ]
 
-Cadence = Literal["hourly", "daily", "weekly", "monthly", "none"]
+Cadence = Literal["hourly", "daily", "weekly", "monthly", "none", "file"]
 Model = Literal[
     "periodic_snapshot", "full_merge_dedupe", "scd_type_1", "scd_type_2", "incremental_merge", "event", "derived_event"
 ]
@@ -194,6 +194,11 @@ class DatasetPlan:
     def has_bronze(self) -> bool:
         """False when its silver is made of another dataset's bronze."""
         return not isinstance(self.source, Bronze)
+
+    @property
+    def by_file(self) -> bool:
+        """Whether every file is a partition of its own."""
+        return self.calendar.cadence == "file"
 
     @property
     def claims_files(self) -> bool:

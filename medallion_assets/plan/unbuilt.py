@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from medallion_assets.intent.calendar import CADENCES
 from medallion_assets.intent.check import Check, References
 from medallion_assets.intent.load import Load
 from medallion_assets.intent.model import Intent
@@ -20,7 +21,7 @@ def unbuilt(intent: Intent, source: Source, load: Load, platform: Platform) -> t
         *(name for silver in intent.silver for name in _silver(silver, intent)),
         *(name for check in intent.checks for name in _check(check)),
     ]
-    if intent.partitions.cadence not in ("hourly", "daily", "weekly", "monthly", "none"):
+    if intent.partitions.cadence not in CADENCES:
         asked.append("a cron as `partitions.cadence`")
     sentences = [f"{name[0].upper()}{name[1:]} is not built in this version." for name in asked]
     return tuple(dict.fromkeys((*sentences, *_unknown(intent, source, load, platform))))

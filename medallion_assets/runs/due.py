@@ -12,7 +12,7 @@ from medallion_assets.lake.manifest import CursorValue, Head
 from medallion_assets.lake.window import Partition
 from medallion_assets.plan.model import DatasetPlan
 
-__all__ = ["Arrival", "Listed", "arrivals", "messages", "missing", "whole_due"]
+__all__ = ["Arrival", "Listed", "arrivals", "files", "messages", "missing", "whole_due"]
 
 Listed = tuple[str, int, str]
 """A file: name, bytes, and what changes with its content (time of change, etag)."""
@@ -53,6 +53,15 @@ def arrivals(
         return
     for partition in sorted(begun, reverse=True):
         yield from _arrived(partition, listed(partition), held.get(partition.key, set()))
+
+
+def files(plan: DatasetPlan, listed: Sequence[Listed], head: Head, begun: Sequence[Partition]) -> Iterator[Arrival]:
+    """As ``arrivals``, where every file is a partition: those that are new or other ones now, in their order."""
+    held = _held(plan, head)
+    by_name = {file[0]: file for file in listed}
+    for partition in begun:
+        if partition.key in by_name:
+            yield from _arrived(partition, [by_name[partition.key]], held.get(partition.key, set()))
 
 
 def _rewritten(

@@ -28,6 +28,7 @@ from medallion_assets.lake.results import Ingested
 from medallion_assets.lake.window import Partition
 from medallion_assets.plan.model import DatasetPlan
 from medallion_assets.runs.admit import admit
+from medallion_assets.runs.by_file import file_partition
 from medallion_assets.runs.cursor import Counted, Cursor, Known, last_of
 from medallion_assets.runs.late import Punctual
 
@@ -65,10 +66,12 @@ def ingest(
     """
     started = perf_counter()
     log = CommitLog(store, plan.bronze.path)
-    past = not plan.as_of and not partition.window.start <= clock.now() < partition.window.end
+    past = not plan.as_of and not plan.by_file and not partition.window.start <= clock.now() < partition.window.end
     if past and not restate and not _holds_files(plan, partition, log):
         raise _only_now(plan, partition)
     for turn in range(_TRIES_TO_APPEND):
+        if plan.by_file:
+            partition = file_partition(plan.calendar, log.head(), partition.key, clock.now())
         attempt = _Attempt(plan, partition, store, new_attempt(), run_id, past, restate)
         tries = _TRIES_TO_APPEND if attempt.appends else _TRIES
         try:

@@ -247,7 +247,7 @@ def _slice(plan: DatasetPlan, silver: SilverPlan) -> tuple[str, ...]:
         return (CHANGED_AT,)
     if silver.model != "incremental_merge" and silver.input_mode != "replace_daily":
         return ()
-    return (BRONZE_PART,) if plan.calendar.cadence == "hourly" else (RUN_DATE,)
+    return (BRONZE_PART,) if plan.calendar.cadence in ("hourly", "file") else (RUN_DATE,)
 
 
 def _accounting(

@@ -76,7 +76,7 @@ def _files(plan: DatasetPlan, spec: File, around: Surroundings) -> Source:
     place = _place(plan, spec, around)
     settle = plan.sensor.settle if plan.sensor is not None else timedelta(0)
     whole = plan.bronze.pattern == "full"
-    return FileSource(spec, place, plan.calendar.timezone, whole, around.resolve, settle, around.now)
+    return FileSource(spec, place, plan.calendar.timezone, whole, around.resolve, settle, around.now, plan.by_file)
 
 
 def _place(plan: DatasetPlan, spec: File, around: Surroundings) -> Place:

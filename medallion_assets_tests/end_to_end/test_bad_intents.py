@@ -41,7 +41,7 @@ INT-009  intents/orders.yaml:5:23  load.cursor
 
 INT-041  intents/orders.yaml:6:23  partitions.cadence
   'dayly' is not a cadence.
-  Fix: use one of hourly, daily, weekly, monthly, none, or a cron. Did you mean `daily`?
+  Fix: use one of hourly, daily, weekly, monthly, none, file, or a cron. Did you mean `daily`?
 
 INT-010  intents/orders.yaml:6:37  partitions.start
   '2024-13-01' is not a date.

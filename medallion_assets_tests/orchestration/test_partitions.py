@@ -3,7 +3,7 @@ from datetime import date, datetime, timezone
 import dagster as dg
 import pytest
 
-from medallion_assets.orchestration.partitions import partitions_of, run_dates
+from medallion_assets.orchestration.partitions import partitions_of
 from medallion_assets.plan.calendar import partitions_between
 from medallion_assets.plan.model import Cadence, Calendar
 
@@ -39,9 +39,3 @@ def test_equal_calendars_share_one_object() -> None:
 
 def test_cadence_none_has_no_partitions() -> None:
     assert partitions_of(Calendar("none", START, None, "UTC")) is None
-
-
-def test_run_dates_of_hours_are_their_days() -> None:
-    calendar = Calendar("hourly", START, END, "UTC")
-    keys = ("2024-03-07-01:00", "2024-03-06-23:00", "2024-03-06-22:00")
-    assert run_dates(calendar, keys) == ("2024-03-06", "2024-03-07")

@@ -12,6 +12,7 @@ from confluent_kafka import Producer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medallion_assets.orchestration.requests import RANGE_END, RANGE_START
 from medallion_assets_tests.orchestration.ticking import Desk, asked
 
 ORDERS = """
@@ -30,6 +31,15 @@ partitions: {start: 2024-01-01}
 source: {type: file, path: "in/*.csv"}
 load: incremental
 sensor: {interval: 60s, settle: 30s}
+silver: {model: event, keys: id}
+"""
+PACKETS = """
+system: web
+table: packets
+partitions: {cadence: file}
+source: {type: file, path: "packets/*.csv"}
+load: incremental
+sensor: {interval: 60s, settle: 10s}
 silver: {model: event, keys: id}
 """
 STATE = """
@@ -177,7 +187,8 @@ def test_an_old_backlog_comes_in_portions(tmp_path: Path, instance: dg.DagsterIn
 @given(st.lists(st.sampled_from(["write", "rewrite", "tick", "run", "lose cursor", "restart", "wait"]), max_size=25))
 def test_whatever_happens_every_file_is_loaded_once(steps: list[str]) -> None:
     with dg.DagsterInstance.ephemeral() as instance, _folder() as root:
-        desk = Desk(root, {"orders": ORDERS.replace("settle: 30s", "settle: 10s"), "events": EVENTS}, instance)
+        intents = {"orders": ORDERS.replace("settle: 30s", "settle: 10s"), "events": EVENTS, "packets": PACKETS}
+        desk = Desk(root, intents, instance)
         waiting: list[dg.RunRequest] = []
         content: dict[str, str] = {}
         for number, step in enumerate(steps):
@@ -185,6 +196,7 @@ def test_whatever_happens_every_file_is_loaded_once(steps: list[str]) -> None:
             if step == "write" or (step == "rewrite" and day in content):
                 content[day] = f"{number}"
                 desk.write(f"data/orders_{day}.csv", f"id,x\n1,{number}\n")
+                desk.write(f"packets/{day}.csv", f"id,x\n1,{number}\n")
             elif step == "tick":
                 waiting += desk.sense()
             elif step == "run":
@@ -202,10 +214,11 @@ def test_whatever_happens_every_file_is_loaded_once(steps: list[str]) -> None:
             waiting = []
             desk.clock.later(20)
         assert desk.sense() == []
-        plan = desk.project.plan("retail.orders")
-        live = desk.project.head(plan).live
-        found = {c.load.partition: desk.project.scan_bronze(plan, [c]).collect()["x"].to_list() for c in live}
-        assert found == {day: [text] for day, text in content.items()}
+        for name, key in (("retail.orders", "{}"), ("web.packets", "packets/{}.csv")):
+            plan = desk.project.plan(name)
+            live = desk.project.head(plan).live
+            found = {c.load.partition: desk.project.scan_bronze(plan, [c]).collect()["x"].to_list() for c in live}
+            assert found == {key.format(day): [text] for day, text in content.items()}
 
 
 @contextmanager
@@ -262,3 +275,39 @@ silver: {{model: event, keys: id}}
     assert desk.run(desk.sense(sensor)) == [True]
     assert desk.sense(sensor) == []
     assert desk.loaded("web.clicks") == ["2024-01-04", "2024-01-04"]
+
+
+def test_every_file_is_a_partition_when_the_intent_says_so(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    home = str(tmp_path_factory.mktemp("home"))
+    with dg.DagsterInstance.local_temp(home) as instance:  # schedules open theirs by reference
+        desk = Desk(tmp_path, {"packets": PACKETS.replace("10s", "0s") + "schedule: 0 6 * * *\n"}, instance)
+        desk.write("packets/b.csv", "id,x\n1,b\n")
+        desk.write("packets/a.csv", "id,x\n2,a\n")
+        requests = desk.sense()
+        assert asked(requests) == [("web.packets", "packets/a.csv"), ("web.packets", "packets/b.csv")]
+        assert instance.get_dynamic_partitions("files of web.packets") == ["packets/a.csv", "packets/b.csv"]
+        assert desk.run(requests) == [True, True]
+        assert desk.sense() == []
+
+        desk.write("packets/c.csv", "id,x\n3,c\n")
+        desk.write("packets/a.csv", "id,x\n2,other\n")
+        due = desk.schedule("cron_0_6_every_every_every_UTC", desk.clock.now())
+        assert asked(due) == [("web.packets", "packets/a.csv"), ("web.packets", "packets/c.csv")]
+        assert desk.run(due) == [True, True]
+        rows = desk.project.table(desk.project.plan("web.packets").silvers[0]).scan().collect()
+        assert sorted(rows.select("id", "x").rows()) == [(1, "b"), (2, "other"), (3, "c")]
+
+
+def test_a_backfill_of_files_is_one_run(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    desk = Desk(tmp_path, {"packets": PACKETS.replace("10s", "0s")}, instance)
+    for name in "abc":
+        desk.write(f"packets/{name}.csv", f"id,x\n{name},{name}\n")
+    first = desk.sense()[0]
+    tags = {RANGE_START: "packets/a.csv", RANGE_END: "packets/c.csv"}
+    whole = dg.RunRequest(asset_selection=first.asset_selection, tags=tags)
+    assert desk.run([whole]) == [True]
+    assert desk.loaded("web.packets") == ["packets/a.csv", "packets/b.csv", "packets/c.csv"]
+    wanted = dg.AssetKey(["silver", "web", "packets"])
+    assert instance.get_materialized_partitions(wanted) == {f"packets/{name}.csv" for name in "abc"}

@@ -1,6 +1,7 @@
 """Ticks of sensors and schedules without a daemon, and the runs they ask for, in this process."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -50,17 +51,22 @@ class Desk:
         """One tick of a sensor: the requests whose run key is new, as the daemon would launch them."""
         sensor = self.defs.resolve_sensor_def(name)
         context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor, definitions=self.defs)
-        data = sensor.evaluate_tick(context)
+        with self._files():
+            data = sensor.evaluate_tick(context)
         self.cursor = data.cursor
         fresh = [request for request in data.run_requests or [] if request.run_key not in self.run_keys]
         self.run_keys |= {str(request.run_key) for request in fresh}
         return fresh
 
+    def _files(self) -> AbstractContextManager[object]:
+        """Where files are partitions, an instance in memory is asked for them; the code server does so by itself."""
+        return dg.partition_loading_context(dynamic_partitions_store=self.instance)
+
     def schedule(self, name: str, at: datetime) -> list[dg.RunRequest]:
         """One tick of a schedule."""
         repository = self.defs.get_repository_def()
         made = dg.build_schedule_context(instance=self.instance, scheduled_execution_time=at, repository_def=repository)
-        with made as context:  # or its copy of the instance is closed whenever garbage is looked for
+        with self._files(), made as context:  # or its copy of the instance is closed whenever garbage is looked for
             return list(self.defs.resolve_schedule_def(name).evaluate_tick(context).run_requests or [])
 
     def run(self, requests: Sequence[dg.RunRequest]) -> list[bool]:

@@ -245,6 +245,32 @@ def test_what_has_no_effect_yet_is_said_and_stops_nothing() -> None:
             "intents/0.yaml:1:",
         ),
         (
+            ("{system: s, table: t, source: {type: file, path: x.csv}, load: full, partitions: {cadence: file}}",),
+            "PLN-011",
+            "intents/0.yaml:1:",
+        ),
+        (
+            (
+                """
+                {system: s, table: t, source: {type: file, path: "x_{run_date}.csv"}, load: incremental,
+                 partitions: {cadence: file}}
+                """,
+            ),
+            "PLN-011",
+            "intents/0.yaml:3:",
+        ),
+        (
+            (
+                """
+                {system: s, table: t, source: {type: file, path: "{tenant}/*.csv"}, load: incremental,
+                 partitions: {cadence: file},
+                 tenants: [a, b]}
+                """,
+            ),
+            "PLN-011",
+            "intents/0.yaml:4:",
+        ),
+        (
             (
                 """
                 {system: s, table: t, source: {type: file, path: x.csv},

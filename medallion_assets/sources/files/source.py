@@ -1,6 +1,6 @@
 """The file source: the files of a partition, one after another, by name."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -31,6 +31,8 @@ class FileSource:
     settle: timedelta = timedelta(0)
     """A file that was written to less than this ago may not be complete: it is not taken."""
     now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
+    by_file: bool = False
+    """A partition is the file of its name."""
 
     def read(self, request: Request) -> "FileReading":
         """Open the files of a partition.
@@ -43,12 +45,24 @@ class FileSource:
         own = self.place.find([p for p in patterns if p.windowed or self.whole])
         shared = self.place.find([p for p in patterns if not (p.windowed or self.whole)])
         _refuse_loss(request, {file.name for file in shared})
-        taken = [file for file in shared if self._is_taken(file, request)]
+        if self.by_file:
+            taken = self._named(shared, request.partition)
+        else:
+            taken = [file for file in shared if self._is_taken(file, request)]
         files = {file.where: file for file in (*own, *taken)}
         for file in files.values():
             if self._is_young(file):
                 raise self._unsettled(file)
         return FileReading(tuple(files[where] for where in sorted(files)), self)
+
+    def _named(self, files: Sequence[Found], partition: Partition) -> list[Found]:
+        found = [file for file in files if file.name == partition.key]
+        if not found:
+            raise ExtractionError(
+                "SRC-002", f"There is no file {partition.key}.", where=", ".join(self.spec.path),
+                fix="Name one that is there; `medallion status` shows those that were loaded.",
+            )  # fmt: skip
+        return found
 
     def patterns(self, partition: Partition) -> list[Pattern]:
         """What ``source.path`` means for a partition."""
@@ -58,10 +72,13 @@ class FileSource:
         """Every file that matches for a partition. Raises ExtractionError SRC-002 when a pattern matches nothing."""
         return self.place.find(self.patterns(partition))
 
-    def listed(self, partition: Partition) -> list[tuple[str, int, str]]:
-        """Name, bytes and version of every file that matches for a partition; none when a pattern matches nothing."""
+    def listed(self, partition: Partition, *, settled: bool = False) -> list[tuple[str, int, str]]:
+        """Name, bytes and version of every file that matches for a partition, or of those that are ``settled``; none
+        when a pattern matches nothing.
+        """
         try:
-            return [(file.name, file.bytes, file.version) for file in self.find(partition)]
+            found = [file for file in self.find(partition) if not (settled and self._is_young(file))]
+            return [(file.name, file.bytes, file.version) for file in found]
         except ExtractionError as error:
             if error.code != "SRC-002":
                 raise
