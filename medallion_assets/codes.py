@@ -210,6 +210,7 @@ CODES: dict[str, str] = {
     "SLV-012": "Name taken by the table",
     "SLV-013": "Table that cannot tell",
     "SLV-014": "Table of another kind",
+    "SLV-015": "Table damaged",
     # checks and thresholds
     "CHK-001": "Not a limit",
     "CHK-002": "Rule not about rows",

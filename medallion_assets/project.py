@@ -386,10 +386,10 @@ class Project:
         )
 
     def table(self, silver: SilverPlan) -> Table:
-        from medallion_assets.tables.delta import DeltaTable
+        """Raises StorageError SLV-005, SLV-015."""
+        from medallion_assets.tables.open import open_table
 
-        store = self.store(silver.store)
-        return DeltaTable(store.url(silver.path), store.options, silver.path)
+        return open_table(silver, self.store(silver.store), self.clock)
 
     # -------------------------------------------------------------------------------------------- verbs
 
@@ -486,11 +486,13 @@ class Project:
         from medallion_assets.runs.approve import approve
         from medallion_assets.runs.export import export_csv
         from medallion_assets.runs.refine import refine
+        from medallion_assets.tables.open import refuse_other_format
 
         store, engine, beside = self.store(plan.bronze.store), PolarsEngine(), self.store(silver.store)
         run_id = run_id or _new_id()
         with self._scrubbed(), self._told.refine(plan, silver, run_id) as told:
             table = self.table(silver)
+            refuse_other_format(silver, table, beside)
             done = refine(plan, silver, store=store, table=table, engine=engine, quarantine_store=beside,
                           progress=progress, afresh=afresh)  # fmt: skip
             # A load that is absorbed is the measure for the next: that one may be held only now.
@@ -586,10 +588,16 @@ class Project:
         return audit(self.store(plan.bronze.store), plan.bronze.path, progress=progress)
 
     def repair(self, plan: DatasetPlan) -> tuple[str, ...]:
-        """Write the copies beside the parts anew where they are not what the log says; the paths written."""
+        """Write the copies beside the parts, and beside the files of Parquet tables of them, anew where they are not
+        what the logs say; the paths written.
+        """
         from medallion_assets.bronze.repair import rebuild_copies
+        from medallion_assets.tables.parquet import ParquetTable
 
-        return rebuild_copies(self.store(plan.bronze.store), plan.bronze.path)
+        written = rebuild_copies(self.store(plan.bronze.store), plan.bronze.path)
+        readers = [silver for other in self.plans if other.bronze == plan.bronze for silver in other.silvers]
+        tables = [self.table(silver) for silver in readers if silver.format == "parquet"]
+        return (*written, *(path for table in tables if isinstance(table, ParquetTable) for path in table.repair()))
 
     def expunge(
         self, plan: DatasetPlan, keys: Sequence[str], *, live: bool = False, write: bool = False
@@ -633,6 +641,11 @@ class Project:
         from medallion_assets.ddl.places import place_of
         from medallion_assets.ddl.statements import name_of, statements
 
+        if silver.format != "delta":
+            raise ConfigError(
+                "CLI-016", f"The table is in format {silver.format}: its files have other names in every version.",
+                where=str(silver.entity), fix="read the files that `_metadata.json` names; or keep the table as delta.",
+            )  # fmt: skip
         with self._scrubbed():
             table = self.table(silver)
             columns = {} if table.version is None else dict(table.scan().collect_schema())

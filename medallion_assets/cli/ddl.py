@@ -36,6 +36,8 @@ def ddl(
     found: list[tuple[SilverPlan, tuple[Statement, ...]]] = []
     for plan in plans:
         for silver in plan.silvers:
+            if not intents and silver.format != "delta":
+                continue
             made = loaded.ddl(silver, dialect)
             if intents and not made:
                 raise _not_there(plan, silver)

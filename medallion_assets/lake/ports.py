@@ -206,6 +206,8 @@ class TableState:
     """Highest clock of an absorbed delete, whole number or microseconds since 1970; None: there is none."""
     truncated: bool = False
     """Some absorbed load deletes all keys at once."""
+    load_date: str = ""
+    """Local date of the newest partition absorbed; empty: there is none."""
 
 
 class Table(Protocol):

@@ -50,8 +50,6 @@ def _silver(silver: Silver, intent: Intent) -> Iterator[str]:
     engine = silver.engine or intent.engine
     if engine in ("duckdb", "spark"):
         yield f"engine `{engine}`"
-    if silver.format != "delta":
-        yield f"silver in format `{silver.format}`"
 
 
 def _check(check: Check) -> Iterator[str]:

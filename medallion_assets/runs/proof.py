@@ -7,6 +7,7 @@ import polars as pl
 
 from medallion_assets.bronze.commit import CommitLog
 from medallion_assets.bronze.decide import EMPTY, follow
+from medallion_assets.errors import Corrupt
 from medallion_assets.lake.ports import Engine, Store, Table
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 from medallion_assets.runs.build import build
@@ -29,7 +30,7 @@ class Proof:
     shown: tuple[str, ...] = ()
     """Some of both, by key: ``missing id=7``."""
     schema: str = ""
-    """How the columns differ; empty: they do not."""
+    """How the columns differ, or what is damaged; empty: neither."""
 
     @property
     def holds(self) -> bool:
@@ -49,7 +50,10 @@ def prove(plan: DatasetPlan, silver: SilverPlan, *, store: Store, table: Table, 
     if head.n != state.bronze_n:
         head = follow(EMPTY, (commit for commit in log.commits() if commit.n <= state.bronze_n))
     built = build(plan, silver, head, store=store, engine=engine).rows
-    stored = table.scan().collect()
+    try:
+        stored = table.scan().collect()
+    except Corrupt as error:
+        return Proof(state.bronze_n, schema=error.problem.what.removesuffix("."))
     if stored.schema != built.schema:
         columns = f"the table has {_columns(stored)}; its rebuild {_columns(built)}"
         return Proof(state.bronze_n, stored.height, schema=columns)

@@ -17,7 +17,7 @@ from medallion_assets.bronze.commit import CommitLog
 from medallion_assets.bronze.reader import Verified
 from medallion_assets.checks.rules import meaning
 from medallion_assets.checks.verdict import Asked, counted
-from medallion_assets.errors import Conflict, StorageError
+from medallion_assets.errors import Conflict, Corrupt, StorageError
 from medallion_assets.intent.check import RowRule
 from medallion_assets.lake.manifest import Head
 from medallion_assets.lake.ports import Engine, Progress, Store, Table, TableState
@@ -122,7 +122,9 @@ def _changed(run: _Run, head: Head, found: Changes) -> Refined:
     if found.quarantine.height:
         before = [] if path is None else [pl.read_parquet(BytesIO(run.quarantine_store.get(path)))]
         path = _quarantine(run, head, pl.concat([*before, found.quarantine]))
-    after = replace(found.state, bronze_n=head.n, bronze_sha256=head.sha256, quarantine=path)
+    after = replace(
+        found.state, bronze_n=head.n, bronze_sha256=head.sha256, quarantine=path, load_date=_load_date(head)
+    )
     if found.changed:
         run.table.patch(found.gone, found.rows, after, by=found.by)
     else:
@@ -149,6 +151,7 @@ def _built(run: _Run, head: Head, *, up_to_date: bool) -> Refined:
         learned={name: asdict(seen) for name, seen in built.learned.items()},
         last_delete=built.last_delete,
         truncated=built.truncated,
+        load_date=_load_date(head),
     )
     changed, same = (built.rows.height, False) if run.table.version is None else _compare(run.table, built.rows)
     if same and not up_to_date:
@@ -156,6 +159,11 @@ def _built(run: _Run, head: Head, *, up_to_date: bool) -> Refined:
     elif not same:
         run.table.replace(built.rows, after, partition_by=built.partition_by, again=up_to_date)
     return _refined(run, head, after, written=not same, changed=changed, how="whole")
+
+
+def _load_date(head: Head) -> str:
+    """Of the newest partition."""
+    return max((live_of(commit, ()).run_date.isoformat() for commit in head.live), default="")
 
 
 def _require_same_log(run: _Run, log: CommitLog, head: Head, state: TableState | None) -> None:
@@ -180,12 +188,17 @@ def _require_same_log(run: _Run, log: CommitLog, head: Head, state: TableState |
 
 
 def _compare(table: Table, rows: pl.DataFrame) -> tuple[int, bool]:
-    """Rows added or removed, and whether the table is already these rows under these types."""
+    """Rows added or removed, and whether the table is already these rows under these types; all of them when it is
+    damaged.
+    """
     old = table.scan()
     schema = old.collect_schema()
-    if schema != rows.schema:
-        return rows.height + int(old.select(pl.len()).collect().item()), False
-    changed = changed_rows(old.collect(), rows)
+    try:
+        if schema != rows.schema:
+            return rows.height + int(old.select(pl.len()).collect().item()), False
+        changed = changed_rows(old.collect(), rows)
+    except Corrupt:
+        return rows.height, False
     return changed, changed == 0
 
 

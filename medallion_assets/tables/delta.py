@@ -23,8 +23,8 @@ import polars as pl
 
 from medallion_assets.errors import Conflict, StorageError
 from medallion_assets.lake.ports import FILE, TableState
-from medallion_assets.lake.results import Compacted, Drift, Held
-from medallion_assets.silver.text import clock
+from medallion_assets.lake.results import Compacted
+from medallion_assets.tables.encoded import conflict, decoded, polars_type, refuse_older, storable
 from medallion_assets.tables.files import among, others, tellable, told, written
 
 if TYPE_CHECKING:
@@ -39,11 +39,6 @@ _UPKEEP = {"OPTIMIZE", "VACUUM START", "VACUUM END"}
 they carry of the state may be older than that run."""
 _UNNAMED = timedelta(days=1)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_PRIMITIVES: dict[str, pl.DataType] = {
-    "string": pl.String(), "long": pl.Int64(), "integer": pl.Int32(), "short": pl.Int16(), "byte": pl.Int8(),
-    "float": pl.Float32(), "double": pl.Float64(), "boolean": pl.Boolean(), "binary": pl.Binary(), "date": pl.Date(),
-    "timestamp": pl.Datetime("us", "UTC"), "timestamp_ntz": pl.Datetime("us"),
-}  # fmt: skip
 
 
 class DeltaTable:
@@ -84,7 +79,7 @@ class DeltaTable:
     def state(self) -> TableState | None:
         """None when there is no table or the commit that changed its rows last says nothing."""
         found = self._said()
-        return None if found is None else _decoded(found)
+        return None if found is None else decoded(found)
 
     def _said(self) -> str | None:
         if self._table is None:
@@ -97,7 +92,7 @@ class DeltaTable:
                     return _text(entry)
         # Delta drops entries after a month: what is carried is then of that run, or it is of none.
         carried = _text(entries[0]) if entries else None
-        return carried if carried is not None and _decoded(carried).bronze_n == self.absorbed else None
+        return carried if carried is not None and decoded(carried).bronze_n == self.absorbed else None
 
     def scan(self, version: int | None = None) -> pl.LazyFrame:
         """All rows of a version, columns in the table's order, rows in none."""
@@ -166,7 +161,7 @@ class DeltaTable:
         from deltalake.transaction import RemoveAction
 
         schema, keys = _schema(table), table.metadata().partition_columns
-        rows = rows.select(_storable(name, dtype) for name, dtype in rows.schema.items())
+        rows = rows.select(storable(name, dtype) for name, dtype in rows.schema.items())
         new = rows.partition_by(keys, as_dict=True) if keys else {(): rows}
         touched, now = set(gone[FILE]), time_ns() // 1_000_000
         actions = {_name(path): (path, size) for path, size in _sizes(table)}
@@ -194,7 +189,7 @@ class DeltaTable:
     ) -> int:
         from deltalake import write_deltalake
 
-        data = rows.select(_storable(name, dtype) for name, dtype in rows.schema.items())
+        data = rows.select(storable(name, dtype) for name, dtype in rows.schema.items())
         self._refuse_older(state, again=again)
         properties = self._properties(state)
         keys = list(partition_by)
@@ -271,16 +266,7 @@ class DeltaTable:
         return self._table.version()
 
     def _refuse_older(self, state: TableState, *, again: bool = False) -> None:
-        absorbed, own = self.absorbed, self.state()
-        if absorbed is None:
-            return
-        same = own is not None and own.bronze_n == absorbed and own.intent == state.intent
-        if state.bronze_n < absorbed or (same and not again and state.bronze_n == absorbed):
-            raise StorageError(
-                "SLV-003",
-                f"The table has absorbed bronze commit {absorbed}; a run up to {state.bronze_n} is too late.",
-                where=self._url, fix="run refine again; it reads the newest commits.",
-            )  # fmt: skip
+        refuse_older(self.absorbed, self.state(), state, again=again, where=self._url)
 
     def _properties(self, state: TableState) -> "deltalake.CommitProperties":
         import deltalake
@@ -302,9 +288,7 @@ class DeltaTable:
 
     def conflict(self) -> Conflict:
         """Another run was first."""
-        return Conflict(
-            "SLV-002", "Another run committed to the table first.", where=self._url, fix="run again; nothing is lost."
-        )
+        return conflict(self._url)
 
 
 class _Failures:
@@ -334,40 +318,9 @@ def _text(entry: Mapping[str, object]) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _decoded(text: str) -> TableState:
-    found = json.loads(text)
-    held = tuple(Held(**h) for h in found["held"])
-    drift = tuple(Drift(**d) for d in found.get("drift", ()))
-    return TableState(**{**found, "held": held, "drift": drift, "columns": tuple(found.get("columns", ()))})
-
-
-def _storable(name: str, dtype: pl.DataType) -> pl.Expr:
-    """A column as a type that Delta has and every reader knows. Times of day and nothing-but-nulls become text."""
-    column = pl.col(name)
-    wider: dict[type[pl.DataType], pl.DataType] = {
-        pl.UInt8: pl.Int16(), pl.UInt16: pl.Int32(), pl.UInt32: pl.Int64(), pl.UInt64: pl.Decimal(20, 0),
-        pl.Null: pl.String(), pl.Duration: pl.Int64(),
-    }  # fmt: skip
-    kind = type(dtype)
-    if kind in wider:
-        return column.cast(wider[kind])
-    if isinstance(dtype, pl.Time):
-        return clock(column).alias(name)
-    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
-        return column.dt.convert_time_zone("UTC").cast(pl.Datetime("us", "UTC"))
-    return column
-
-
 def _schema(table: "deltalake.DeltaTable") -> dict[str, pl.DataType]:
     fields: list[Mapping[str, object]] = json.loads(table.schema().to_json())["fields"]
-    return {str(f["name"]): _polars_type(str(f["type"])) for f in fields}
-
-
-def _polars_type(name: str) -> pl.DataType:
-    if name.startswith("decimal("):
-        precision, scale = name[8:-1].split(",")
-        return pl.Decimal(int(precision), int(scale))
-    return _PRIMITIVES[name]
+    return {str(f["name"]): polars_type(str(f["type"])) for f in fields}
 
 
 def _slices(table: "deltalake.DeltaTable", keys: Sequence[str]) -> dict[tuple[object, ...], list[str]]:

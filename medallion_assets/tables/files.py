@@ -13,11 +13,12 @@ import polars as pl
 if TYPE_CHECKING:
     from deltalake.transaction import AddAction
 
-__all__ = ["among", "others", "tellable", "told", "written"]
+__all__ = ["PLAIN", "among", "others", "tellable", "told", "written"]
 
 _BYTES_IN_MEMORY = 1 << 30
 """Of the rows of one file: 100 to 300 MB of Parquet."""
-_PLAIN = re.compile(r"[A-Za-z0-9_.-]+\Z")
+PLAIN = re.compile(r"[A-Za-z0-9_.-]+\Z")
+"""A name or value that a folder may have as it is."""
 
 
 def among(rows: pl.LazyFrame, keys: pl.DataFrame) -> pl.LazyFrame:
@@ -76,7 +77,7 @@ def written(
 
     names = [f"{name}={told(value)}" for name, value in values.items()]
     # A folder is for people's eyes: the log says which slice a file belongs to.
-    plain = all(_PLAIN.match(part) for name in names for part in name.split("=", 1))
+    plain = all(PLAIN.match(part) for name in names for part in name.split("=", 1))
     folder, stem = "".join(f"{name}/" for name in names) if plain else "", uuid4().hex
     files: list[pl.io.partition.SinkedPath] = []
     ranged = [n for n, dtype in rows.collect_schema().items() if dtype.is_integer() or isinstance(dtype, pl.Date)]

@@ -26,9 +26,9 @@ def test_validate_counts(lake: Lake) -> None:
 
 
 def test_validate_says_what_this_version_does_not_do(lake: Lake) -> None:
-    lake.write("intents/cities.yaml", CITIES.replace("keys: city", "keys: city, format: parquet"))
+    lake.write("intents/cities.yaml", CITIES.replace("keys: city", "keys: city, engine: spark"))
     assert lake.run("validate").out == (
-        "geo.cities: Silver in format `parquet` is not built in this version.\nValid: 2 intents, 2 silver tables.\n"
+        "geo.cities: Engine `spark` is not built in this version.\nValid: 2 intents, 2 silver tables.\n"
     )
 
 
@@ -274,10 +274,10 @@ def test_without_a_date_the_last_whole_partition_is_loaded(lake: Lake) -> None:
 
 
 def test_what_is_not_built_is_said_when_it_is_run(lake: Lake) -> None:
-    lake.write("intents/cities.yaml", CITIES.replace("keys: city", "keys: city, format: parquet"))
+    lake.write("intents/cities.yaml", CITIES.replace("keys: city", "keys: city, engine: spark"))
     done = lake.run("run", "cities")
     assert done.code == 1
-    assert "PLN-008  intents/cities.yaml:2  geo.cities\n  Silver in format `parquet`" in done.err
+    assert "PLN-008  intents/cities.yaml:2  geo.cities\n  Engine `spark`" in done.err
 
 
 def test_a_dataset_that_is_not_enabled_is_left_out_or_refused(lake: Lake) -> None:

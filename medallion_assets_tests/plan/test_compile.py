@@ -198,7 +198,6 @@ def test_what_is_not_built_is_said_by_name(line: str, load: str, said: str) -> N
     [
         ("silver: {model: scd_type_1, keys: k, engine: duckdb}", "Engine `duckdb`"),
         ("silver: {model: scd_type_1, keys: k}, engine: spark", "Engine `spark`"),
-        ("silver: {model: scd_type_1, keys: k, format: parquet}", "Silver in format `parquet`"),
         ("checks: [{rule: references, columns: a, to: silver/s/t, on_failure: drop}]", "`drop` of check rule"),
         ("partitions: {cadence: '0 6 * * *'}", "A cron as `partitions.cadence`"),
         ("silver: {model: scd_type_1, keys: k, store: far}", "platform.yaml has no store `far`."),
