@@ -138,6 +138,7 @@ CODES: dict[str, str] = {
     "SRC-063": "Pages that do not line up",
     "SRC-064": "Parent that cannot be used",
     "SRC-065": "Request that cannot be sent",
+    "SRC-066": "Parents that are not loaded",
     "SRC-110": "Lookback of a cursor that is no time",
     "SRC-111": "Cursor that cannot be compared",
     "SRC-112": "No such cursor column",

@@ -382,8 +382,17 @@ class Project:
 
         platform = self.platform
         return open_source(
-            plan, Surroundings(self.root, self._resolver.text, platform.connections, platform.stores, self.clock.now)
+            plan,
+            Surroundings(
+                self.root, self._resolver.text, platform.connections, platform.stores, self.clock.now, self._parents
+            ),
         )
+
+    def _parents(self, dataset: str, partition: Partition, bind: Sequence[str], more: Sequence[str]) -> "pl.DataFrame":
+        from medallion_assets.runs.parents import parent_rows
+
+        plan = self.plan(dataset)
+        return parent_rows(plan, self.head(plan), self.store(plan.bronze.store), partition, bind=bind, more=more)
 
     def table(self, silver: SilverPlan) -> Table:
         """Raises StorageError SLV-005, SLV-015."""

@@ -251,7 +251,7 @@ class _Recorder:
     def _dataset(self, work: Work) -> None:
         """Bronze in order of time, then each silver table, which absorbs all of it at once."""
         plan = work.plan
-        usable = self._bronze(work) if plan.has_bronze else not self.stopped.intersection(plan.upstream)
+        usable = not self.stopped.intersection(plan.upstream) and (not plan.has_bronze or self._bronze(work))
         if not usable:
             self.stopped.add(work.plan.name)
             return

@@ -197,6 +197,7 @@ class Parent(Spec):
     """One request for every row of another dataset or request."""
 
     dataset: Text | None = None
+    """``system.table`` of another intent: what it has committed of the same partition."""
     path: Text | None = None
     records: Text | None = None
     params: Map[Text] = Field(default_factory=dict)

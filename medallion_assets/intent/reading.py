@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pydantic_core import PydanticCustomError
 
-from medallion_assets.intent.api import CursorPages, NextUrl, Offset, Page, SessionTok
+from medallion_assets.intent.api import CursorPages, NextUrl, NoPages, Offset, Page, Parent, SessionTok
 from medallion_assets.intent.cells import cells
 from medallion_assets.intent.finding import Finding
 from medallion_assets.intent.fixed_width import fixed_width_findings
@@ -96,7 +96,26 @@ def _api(source: Api) -> Iterator[Finding]:
             "INT-047", ("source", "pagination", "place"), "A GET has no body for the page's parameters.",
             "Set `method: POST`, or `place: query`.",
         )  # fmt: skip
+    if source.parents is not None:
+        yield from _parents(source.parents)
     yield from _expressions(source)
+
+
+def _parents(parents: Parent) -> Iterator[Finding]:
+    if (parents.dataset is None) is (parents.path is None):
+        what = "Neither of `dataset` and `path` is" if parents.path is None else "Both `dataset` and `path` are"
+        yield Finding(
+            "INT-047", ("source", "parents"), f"{what} given.",
+            "Say where the parents are: `dataset: system.table` of another intent, or the `path` of a request.",
+        )  # fmt: skip
+    paged = not isinstance(parents.pagination, NoPages)
+    asked = {"records": parents.records is not None, "params": bool(parents.params), "pagination": paged}
+    if parents.dataset is not None and parents.path is None:
+        for name in (name for name, given in asked.items() if given):
+            yield Finding(
+                "INT-047", ("source", "parents", name), f"Rows of a dataset have no `{name}`.",
+                "Leave it out, or ask for the parents with `path`.",
+            )  # fmt: skip
 
 
 def _expressions(source: Api) -> Iterator[Finding]:

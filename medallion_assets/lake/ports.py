@@ -24,6 +24,7 @@ __all__ = [
     "Clock",
     "Engine",
     "ObjectInfo",
+    "Parents",
     "Progress",
     "Reading",
     "Refused",
@@ -120,6 +121,18 @@ class Source(Protocol):
 
     def read(self, request: Request) -> Reading:
         """Raises ExtractionError (SRC-…) here or while iterating; never ends early without an error."""
+        ...
+
+
+class Parents(Protocol):
+    """What other datasets have committed, for a source that asks once for each of their rows."""
+
+    def __call__(self, dataset: str, partition: Partition, bind: Sequence[str], more: Sequence[str]) -> "pl.DataFrame":
+        """One row for each combination of the columns ``bind``, with those of ``more`` of its last row, as text.
+
+        In the order of those last rows; null where a row has none. Raises SourceUnavailable SRC-066 when nothing is
+        loaded of the partition, ExtractionError SRC-064, StorageError.
+        """
         ...
 
 

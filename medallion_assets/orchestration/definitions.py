@@ -140,8 +140,9 @@ class _Builder:
 
     def specified(self, family: Family) -> _Specified:
         root, plan, tenants = self.project.root, family.plan, family.tenants
-        feed = None if plan.has_bronze else self.project.plan(plan.upstream[0])
-        bronze = self._spec(PlannedAsset(root, plan, tenants=tenants)) if feed is None else None
+        reads = self.project.plan(plan.upstream[0]) if plan.upstream else None
+        bronze = self._spec(PlannedAsset(root, plan, feed=reads, tenants=tenants)) if plan.has_bronze else None
+        feed = None if plan.has_bronze else reads
         return _Specified(
             family,
             bronze,

@@ -42,7 +42,8 @@ class PlannedAsset:
     silver: SilverPlan | None = None
     """None: the bronze asset."""
     feed: DatasetPlan | None = None
-    """Of a silver asset on another dataset's bronze (``source: {type: bronze}``): that dataset."""
+    """The dataset whose bronze the asset reads: of silver on another's bronze (``source: {type: bronze}``) that one, of
+    bronze with ``parents.dataset`` the parents."""
     tenants: tuple[str, ...] = ()
     """Those that share the asset; ``plan`` is then that of the first."""
 
@@ -52,7 +53,29 @@ class MedallionTranslator:
 
     def get_asset_spec(self, asset: PlannedAsset) -> dg.AssetSpec:
         """Called once an asset when definitions are built; does no I/O. What it returns is not checked again."""
-        return _bronze(asset) if asset.silver is None else self._silver(asset, asset.silver)
+        return self._bronze(asset) if asset.silver is None else self._silver(asset, asset.silver)
+
+    def _bronze(self, asset: PlannedAsset) -> dg.AssetSpec:
+        plan, feed = asset.plan, asset.feed
+        parents = None if feed is None else self.get_asset_spec(PlannedAsset(asset.root, feed, tenants=asset.tenants))
+        metadata: dict[str, object] = {
+            "dagster/table_name": f"bronze.{shared_name(plan)}",
+            "dagster/code_references": code_reference(asset.root, plan),
+            "pattern": plan.bronze.pattern,
+            **_place(asset, plan.bronze.store, plan.bronze.path),
+        }
+        return dg.AssetSpec(
+            key=dg.AssetKey(["bronze", plan.dataset.system, plan.dataset.table]),
+            deps=[parents.key] if parents is not None else [],
+            description=_description(plan, f"What {shared_name(plan)} gave, window by window, exactly as given."),
+            metadata=metadata | _meta(plan),
+            group_name=plan.silvers[0].entity.domain if plan.silvers else plan.dataset.system,
+            owners=_owners(plan.owners),
+            tags=_tags(plan),
+            kinds={"bronze", "parquet", plan.source.type},
+            partitions_def=definition_of(plan, asset.tenants),
+            freshness_policy=freshness_of(plan),
+        )
 
     def _silver(self, asset: PlannedAsset, silver: SilverPlan) -> dg.AssetSpec:
         plan, entity = asset.plan, silver.entity
@@ -79,27 +102,6 @@ class MedallionTranslator:
             partitions_def=definition_of(plan, asset.tenants),
             freshness_policy=freshness_of(plan),
         )
-
-
-def _bronze(asset: PlannedAsset) -> dg.AssetSpec:
-    plan = asset.plan
-    metadata: dict[str, object] = {
-        "dagster/table_name": f"bronze.{shared_name(plan)}",
-        "dagster/code_references": code_reference(asset.root, plan),
-        "pattern": plan.bronze.pattern,
-        **_place(asset, plan.bronze.store, plan.bronze.path),
-    }
-    return dg.AssetSpec(
-        key=dg.AssetKey(["bronze", plan.dataset.system, plan.dataset.table]),
-        description=_description(plan, f"What {shared_name(plan)} gave, window by window, exactly as given."),
-        metadata=metadata | _meta(plan),
-        group_name=plan.silvers[0].entity.domain if plan.silvers else plan.dataset.system,
-        owners=_owners(plan.owners),
-        tags=_tags(plan),
-        kinds={"bronze", "parquet", plan.source.type},
-        partitions_def=definition_of(plan, asset.tenants),
-        freshness_policy=freshness_of(plan),
-    )
 
 
 def _place(asset: PlannedAsset, store: str, path: str) -> dict[str, str]:

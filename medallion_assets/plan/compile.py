@@ -6,6 +6,7 @@ What only shows when intents and platform are seen together is refused here, all
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from graphlib import CycleError, TopologicalSorter
 
 from medallion_assets.errors import InvalidProject, Problem
 from medallion_assets.intent.load import Cdc, Full, Incremental, Load, LoadBase
@@ -14,9 +15,10 @@ from medallion_assets.intent.model import Intent
 from medallion_assets.intent.parse import LocatedIntent
 from medallion_assets.intent.platform import Platform
 from medallion_assets.intent.reading import reads_window
-from medallion_assets.intent.source import Api, Bronze, File, Kafka, Source
+from medallion_assets.intent.source import Bronze, File, Kafka, Source
 from medallion_assets.lake.ids import DatasetId
 from medallion_assets.plan.checks import bronze_checks
+from medallion_assets.plan.feeds import feed_key, feed_of
 from medallion_assets.plan.fingerprint import fingerprint
 from medallion_assets.plan.model import BronzePlan, Cadence, Calendar, CheckPlan, ColumnPlan, DatasetPlan, Limits
 from medallion_assets.plan.silvers import contract, silver_plan
@@ -42,6 +44,7 @@ def compile_plans(intents: Sequence[LocatedIntent], platform: Platform) -> tuple
         for located in intents
         for problem in (*_problems(located, by_name), *tenant_problems(located, by_name, platform))
     ]
+    problems += _circles(intents, by_name)
     if problems:
         raise InvalidProject(problems)
     owned = {str(plan_id): one for intent in by_name.values() for plan_id, one in _owned(intent, platform)}
@@ -93,7 +96,7 @@ def _plan(located: LocatedIntent, own: Tenancy, owned: Mapping[str, Tenancy]) ->
         limits=Limits(intent.quarantine.max_rows, intent.quarantine.max_fraction),
         checks=() if isinstance(source, Bronze) else bronze_checks(intent.checks, load),
         silvers=tuple(silver_plan(intent, silver, load, platform, tenant) for silver in intent.silver),
-        upstream=tuple(sorted(_upstream(source))),
+        upstream=tuple(name for name in (feed_of(source),) if name is not None),
         schedule=intent.schedule,
         sensor=intent.sensor,
         alerts=intent.alerts,
@@ -177,31 +180,26 @@ def _late_column(feed: Intent, load: Load) -> str | None:
     return named.source_names[0] if named is not None and named.source_names else order
 
 
-def _upstream(source: Source) -> Iterator[str]:
-    if isinstance(source, Bronze):
-        yield source.dataset
-    if isinstance(source, Api) and source.parents is not None and source.parents.dataset is not None:
-        yield source.parents.dataset
-
-
 # ------------------------------------------------------------------------------------------------ problems
 
 
 def _problems(located: LocatedIntent, by_name: Mapping[str, Intent]) -> Iterator[Problem]:
     intent = located.intent
     source = _source_of(intent)
-    if isinstance(source, Bronze) and source.dataset not in by_name:
+    feed = feed_of(source)
+    where = located.where("source", *feed_key(source))
+    if feed is not None and feed not in by_name:
         yield Problem(
             "PLN-003",
-            f"There is no intent for {source.dataset}.",
-            located.where("source", "dataset"),
+            f"There is no intent for {feed}.",
+            where,
             f"Name one of {', '.join(sorted(by_name.keys() - {intent.name})) or 'the intents (there is no other)'}.",
         )
-    elif isinstance(source, Bronze) and isinstance(by_name[source.dataset].source, Bronze):
+    elif feed is not None and isinstance(by_name[feed].source, Bronze):
         yield Problem(
             "PLN-003",
-            f"{source.dataset} has no bronze of its own: it reads that of another intent.",
-            located.where("source", "dataset"),
+            f"{feed} has no bronze of its own: it reads that of another intent.",
+            where,
             "Name the intent that loads the rows.",
         )
     elif isinstance(source, Bronze):
@@ -210,6 +208,13 @@ def _problems(located: LocatedIntent, by_name: Mapping[str, Intent]) -> Iterator
             for found in pair_findings(("silver", index), load, silver):
                 if not found.warning:
                     yield Problem(found.code, found.what, located.where(*found.path), found.fix)
+    elif feed is not None and not _share_partitions(_calendar(intent), _calendar(by_name[feed])):
+        yield Problem(
+            "PLN-003",
+            f"{feed} has other partitions: the parents of one here are those of the same one there.",
+            where,
+            "Give both one cadence and time zone; a dataset with `cadence: none` may be read by any.",
+        )
     given = intent.partitions
     if given.cadence == "file":
         yield from _file_problems(located)
@@ -240,6 +245,27 @@ def _file_problems(located: LocatedIntent) -> Iterator[Problem]:
             located.where(given),
             "Leave that out, or let dates be the partitions.",
         )
+
+
+def _share_partitions(own: Calendar, feed: Calendar) -> bool:
+    return feed.cadence == "none" or (own.cadence, own.timezone) == (feed.cadence, feed.timezone)
+
+
+def _circles(intents: Sequence[LocatedIntent], by_name: Mapping[str, Intent]) -> Iterator[Problem]:
+    """Datasets of which each would have to be loaded before the other."""
+    feeds = {name: feed_of(_source_of(intent)) for name, intent in by_name.items()}
+    try:
+        TopologicalSorter({name: [feed] for name, feed in feeds.items() if feed in feeds}).prepare()
+    except CycleError as error:
+        circle: list[str] = error.args[1]
+        for located in intents:
+            if located.intent.name in circle:
+                yield Problem(
+                    "PLN-003",
+                    f"{' reads '.join(reversed(circle))}: none of them can be loaded first.",
+                    located.where("source", *feed_key(_source_of(located.intent))),
+                    "Take the parents from a dataset that does not read this one.",
+                )
 
 
 def _same_names(plan: DatasetPlan) -> Iterator[Problem]:

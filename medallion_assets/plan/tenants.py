@@ -10,6 +10,7 @@ from medallion_assets.intent.parse import LocatedIntent
 from medallion_assets.intent.platform import Place, Platform, Tenant
 from medallion_assets.intent.plugin import PluginSource
 from medallion_assets.intent.source import Api, Bronze, Database, File, Kafka, Python, Source
+from medallion_assets.plan.feeds import feed_key, feed_of
 
 __all__ = ["Tenancy", "tenancies", "tenant_problems"]
 
@@ -58,16 +59,21 @@ def tenancies(intent: Intent, platform: Platform) -> Iterator[Tenancy]:
 def tenant_problems(located: LocatedIntent, by_name: Mapping[str, Intent], platform: Platform) -> Iterator[Problem]:
     """PLN-003: a tenant whose rows another intent does not load; PLN-010: two that would read the same rows."""
     intent = located.intent
+    name = None if intent.source is None else feed_of(intent.source)
+    feed = None if name is None else by_name.get(name)
+    if (
+        feed is not None
+        and intent.source is not None
+        and ({*intent.tenants} - {*feed.tenants} or (feed.tenants and not intent.tenants))
+    ):
+        yield Problem(
+            "PLN-003",
+            f"{feed.name} is loaded for {', '.join(feed.tenants) or 'no tenant'}; this is to be made for "
+            f"{', '.join(intent.tenants) or 'none of them'}.",
+            located.where("source", *feed_key(intent.source)),
+            "Give both the same `tenants`, or this one some of the other's.",
+        )
     if isinstance(intent.source, Bronze):
-        feed = by_name.get(intent.source.dataset)
-        if feed is not None and ({*intent.tenants} - {*feed.tenants} or (feed.tenants and not intent.tenants)):
-            yield Problem(
-                "PLN-003",
-                f"{feed.name} is loaded for {', '.join(feed.tenants) or 'no tenant'}; this is to be made for "
-                f"{', '.join(intent.tenants) or 'none of them'}.",
-                located.where("source", "dataset"),
-                "Give both the same `tenants`, or this one some of the other's.",
-            )
         return
     first: dict[str, str | None] = {}
     for one in tenancies(intent, platform) if intent.tenants else ():
@@ -99,6 +105,8 @@ def _source(source: Source, tenant: str, names: Tenant) -> Source:
             changed["connection"] = _connection(source.connection, names)
             if source.parents is not None:
                 own = {name: _filled(getattr(source.parents, name), tenant) for name in ("path", "params")}
+                if source.parents.dataset is not None:
+                    own["dataset"] = f"{source.parents.dataset}@{tenant}"
                 changed["parents"] = source.parents.model_copy(update=own)
         case Database():
             changed = {"params": {"tenant": tenant, **source.params}} if _binds(source) else {}

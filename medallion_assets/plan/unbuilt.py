@@ -16,7 +16,6 @@ __all__ = ["inactive", "unbuilt"]
 def unbuilt(intent: Intent, source: Source, load: Load, platform: Platform) -> tuple[str, ...]:
     """One sentence for each thing that this version cannot run. Empty: the dataset can be run."""
     asked = [
-        *_source(source),
         *_load(load),
         *(name for silver in intent.silver for name in _silver(silver, intent)),
         *(name for check in intent.checks for name in _check(check)),
@@ -34,11 +33,6 @@ def inactive(intent: Intent) -> tuple[str, ...]:
         and not isinstance(intent.source, File | Kafka),
     }
     return tuple(f"{name} is accepted and not active in this version." for name, given in asked.items() if given)
-
-
-def _source(source: Source) -> Iterator[str]:
-    if isinstance(source, Api) and source.parents is not None and source.parents.dataset is not None:
-        yield "`source.parents.dataset`"
 
 
 def _load(load: Load) -> Iterator[str]:

@@ -19,7 +19,7 @@ from medallion_assets.intent.platform import (
 from medallion_assets.intent.platform import Store as StoreSpec
 from medallion_assets.intent.plugin import PluginSource, SourceContext
 from medallion_assets.intent.source import Database, File, Kafka, Python
-from medallion_assets.lake.ports import Source
+from medallion_assets.lake.ports import Parents, Source
 from medallion_assets.plan.model import DatasetPlan
 from medallion_assets.sources.files.local import LocalFiles
 from medallion_assets.sources.files.place import Place
@@ -43,6 +43,8 @@ class Surroundings:
     """Of platform.yaml, by name: what a file source with a ``store`` reads through its own file system client."""
     now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
     """Aware."""
+    parents: Parents | None = None
+    """What other datasets have committed."""
 
 
 def open_source(plan: DatasetPlan, around: Surroundings) -> Source:
@@ -106,10 +108,8 @@ def _place(plan: DatasetPlan, spec: File, around: Surroundings) -> Place:
 def _api(plan: DatasetPlan, spec: Api, around: Surroundings) -> Source:
     from medallion_assets.sources.api.source import ApiSource
 
-    if spec.parents is not None and spec.parents.path is None:
-        raise _unbuilt(plan, "Parents from a dataset", "Use parents.path.")
     if spec.connection is None:
-        return ApiSource(spec, None, plan.calendar.timezone, around.resolve)
+        return ApiSource(spec, None, plan.calendar.timezone, around.resolve, parents=around.parents)
     connection = around.connections.get(spec.connection)
     if not isinstance(connection, ApiConnection):
         raise ConfigError(
@@ -119,7 +119,7 @@ def _api(plan: DatasetPlan, spec: Api, around: Surroundings) -> Source:
             fix="Name a connection of `type: api`, or give base_url.",
         )
     turns = _turns(spec.connection, connection, around)
-    return ApiSource(spec, connection, plan.calendar.timezone, around.resolve, turns=turns)
+    return ApiSource(spec, connection, plan.calendar.timezone, around.resolve, turns=turns, parents=around.parents)
 
 
 def _database(plan: DatasetPlan, spec: Database, around: Surroundings) -> Source:

@@ -225,6 +225,21 @@ def test_what_has_no_effect_yet_is_said_and_stops_nothing() -> None:
     assert [sentence.split()[0] for sentence in python.inactive] == ["`sensor`"]
 
 
+CHILD = "{system: s, table: c, source: {type: api, base_url: 'https://x', parents: {dataset: s.a, bind: {id: id}}}}"
+
+
+def test_parents_that_are_each_others_are_refused() -> None:
+    with pytest.raises(InvalidProject) as caught:
+        plans(CHILD, CHILD.replace("s.a", "s.c").replace("table: c", "table: a"))
+    assert [problem.code for problem in caught.value.problems] == ["PLN-003", "PLN-003"]
+    assert "none of them can be loaded first" in caught.value.problems[0].what
+
+
+def test_parents_are_upstream() -> None:
+    found = {one.name: one for one in plans(CHILD, "{system: s, table: a, source: {type: file, path: x.csv}}")}
+    assert (found["s.c"].upstream, found["s.c"].not_built, found["s.c"].has_bronze) == (("s.a",), (), True)
+
+
 @pytest.mark.parametrize(
     ("texts", "code", "where"),
     [
@@ -237,6 +252,26 @@ def test_what_has_no_effect_yet_is_said_and_stops_nothing() -> None:
             ),
             "PLN-003",
             "intents/2.yaml:1:",
+        ),
+        ((CHILD.replace("s.a", "s.nobody"),), "PLN-003", "intents/0.yaml:1:"),
+        (
+            (
+                CHILD,
+                "{system: s, table: a, source: {type: bronze, dataset: s.b}}",
+                "{system: s, table: b, source: {type: file, path: x.csv}}",
+            ),
+            "PLN-003",
+            "intents/0.yaml:1:",
+        ),
+        (
+            (CHILD, "{system: s, table: a, source: {type: file, path: x.csv}, partitions: {cadence: weekly}}"),
+            "PLN-003",
+            "intents/0.yaml:1:",
+        ),
+        (
+            (CHILD, "{system: s, table: a, source: {type: file, path: '{tenant}.csv'}, tenants: [x]}"),
+            "PLN-003",
+            "intents/0.yaml:1:",
         ),
         (
             ("{system: s, table: t, source: {type: file, path: x.csv}, partitions: {end: 2019-01-01}}",),

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from medallion_assets.errors import ConfigError, ExtractionError
 from medallion_assets.intent.parse import parse_project
 from medallion_assets.intent.platform import Platform
+from medallion_assets.intent.source import Bronze
 from medallion_assets.lake.manifest import FileFact
 from medallion_assets.lake.ports import Request
 from medallion_assets.plan.compile import compile_plans
@@ -162,10 +164,10 @@ def test_the_source_of_a_plan(tmp_path: Path) -> None:
         assert [fact.path for fact in reading.facts.files] == ["o_2024-01-31.csv"]
 
 
-def test_what_is_not_built_is_named(tmp_path: Path) -> None:
-    line = "{type: api, base_url: 'https://x.example', path: '/a/{id}', parents: {dataset: s.t, bind: {id: id}}}"
-    with pytest.raises(ConfigError, match="Parents from a dataset") as caught:
-        open_source(plan_of(line), Surroundings(tmp_path, str, {}, {}))
+def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    plan = replace(plan_of("{type: file, path: a.csv}"), source=Bronze(type="bronze", dataset="s.t"))
+    with pytest.raises(ConfigError, match="Source type `bronze`") as caught:
+        open_source(plan, Surroundings(tmp_path, str, {}, {}))
     assert caught.value.code == "SRC-001"
 
 

@@ -1,16 +1,17 @@
 """The api source: pages of one list after another, or of one list for every parent."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, TypeAlias, final
 
 from medallion_assets.errors import ConfigError, ExtractionError
 from medallion_assets.intent.api import Api, Pagination, Parent
 from medallion_assets.intent.platform import ApiConnection
 from medallion_assets.intent.request import Retry
 from medallion_assets.lake.manifest import SourceFacts
-from medallion_assets.lake.ports import Batch, Request
+from medallion_assets.lake.ports import Batch, Parents, Request
 from medallion_assets.sources.api.auth import login_for
 from medallion_assets.sources.api.build import Builder
 from medallion_assets.sources.api.calls import shown_url
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ApiReading", "ApiSource"]
 
+_ParentRow: TypeAlias = tuple[Mapping[str, str], Mapping[str, str | None]]
+"""What the fields of a parent stand for, and the columns that its children get."""
 _TIMEOUT = 60.0
 _MAX_BYTES = 256 << 20
 
@@ -45,6 +48,8 @@ class ApiSource:
     timer: Timer = field(default_factory=WallTimer)
     hosts: Hosts = SHARED
     turns: Turns = FREE
+    parents: Parents | None = None
+    """For ``parents.dataset``."""
 
     def read(self, request: Request) -> "ApiReading":
         """Nothing is asked before the first batch. Raises ConfigError STO-019, PLN-02x; ExtractionError SRC-050."""
@@ -74,14 +79,24 @@ class ApiSource:
         client = Client(where, login_for(auth, self.resolve, base), wire, manners)
         shared = {name: self.resolve(value) for name, value in (connection.headers if connection else {}).items()}
         filled = Filled(request.partition, self.timezone, self.resolve, request.bounds)
-        return ApiReading(spec, base, shared, filled, client)
+        return ApiReading(spec, base, shared, filled, client, committed=self.parents)
 
 
 @final
 class ApiReading:
     """One read. ``facts`` is complete after the last batch."""
 
-    def __init__(self, spec: Api, base: str, headers: Mapping[str, str], filled: Filled, client: Client) -> None:
+    def __init__(
+        self,
+        spec: Api,
+        base: str,
+        headers: Mapping[str, str],
+        filled: Filled,
+        client: Client,
+        *,
+        committed: Parents | None = None,
+    ) -> None:
+        self._committed, self._parent_counts = committed, Counter[str]()
         self._spec, self._base, self._headers, self._filled, self._client = spec, base, headers, filled, client
         self._open = ExitStack()
         self._open.callback(client.close)
@@ -97,10 +112,10 @@ class ApiReading:
 
     def __iter__(self) -> Iterator[Batch]:
         parents = self._spec.parents
-        if parents is None or parents.path is None:
+        if parents is None:
             yield from self._list(self._filled)
             return
-        for values, columns in self._parents(parents, parents.path):
+        for values, columns in self._parents(parents):
             parent = Filled(
                 self._filled.partition, self._filled.timezone, self._filled.resolve, self._filled.bounds, values
             )
@@ -116,7 +131,8 @@ class ApiReading:
             "lists": str(self._lists),
             **{name: str(counts[name]) for name in ("requests", "retries", "logins", "bytes")},
         }
-        return SourceFacts(facts={**facts, **self._client.states()})
+        told = {name: str(count) for name, count in self._parent_counts.items()}
+        return SourceFacts(facts={**facts, **told, **self._client.states()})
 
     @property
     def cursor(self) -> None:
@@ -159,8 +175,24 @@ class ApiReading:
 
     # ------------------------------------------------------------------------------------------ parents
 
-    def _parents(self, parents: Parent, path: str) -> Iterator[tuple[Mapping[str, str], Mapping[str, str | None]]]:
-        """For each parent what its fields stand for, and the columns that its children get."""
+    def _parents(self, parents: Parent) -> "Iterator[_ParentRow]":
+        return self._asked(parents, parents.path) if parents.path is not None else self._loaded(parents)
+
+    def _loaded(self, parents: Parent) -> "Iterator[_ParentRow]":
+        """Those that another dataset has committed; who lacks a value to ask with has no list, and is counted."""
+        if self._committed is None or parents.dataset is None:
+            raise AssertionError("parents of a dataset, and no lake to read them from")
+        bind, more = list(parents.bind.values()), list(parents.columns.values())
+        rows = self._committed(parents.dataset, self._filled.partition, bind, more)
+        self._parent_counts["parents"] = rows.height
+        for row in rows.iter_rows(named=True):
+            values = {name: row[column] for name, column in parents.bind.items()}
+            if not all(values.values()):  # null, or the empty text of a CSV
+                self._parent_counts["parents_without_value"] += 1
+            else:
+                yield values, {name: row[column] for name, column in parents.columns.items()}
+
+    def _asked(self, parents: Parent, path: str) -> "Iterator[_ParentRow]":
         url = self._url(self._filled, path)
         params = {name: self._filled.text(value) for name, value in parents.params.items()}
         reader = Reader("auto", parents.records, Rows(shown_url(url), shown_url(url), "json"), "json")
