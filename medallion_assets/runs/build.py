@@ -48,6 +48,8 @@ class Built:
     learned: Mapping[str, Seen]
     last_delete: int | None
     truncated: bool
+    samples: Mapping[str, str]
+    """As in ``Sorted``."""
 
 
 def build(
@@ -90,6 +92,7 @@ def build(
         learned=typed.learned,
         last_delete=outcome.last_delete,
         truncated=outcome.truncated,
+        samples=found.samples,
     )
 
 

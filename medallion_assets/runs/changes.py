@@ -3,7 +3,7 @@
 What does not only add to a table is left to ``build``, which reads everything; both give the same rows.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 
 import polars as pl
@@ -44,6 +44,8 @@ class Changes:
     """Rows that really go or come."""
     quarantine: pl.DataFrame
     """As in ``Built``, of the new loads alone."""
+    samples: Mapping[str, str]
+    """As in ``Sorted``, of the new loads alone."""
     state: TableState
     """After these changes, but for ``bronze_n``, ``bronze_sha256`` and the quarantine's file."""
 
@@ -178,5 +180,5 @@ def _accounted(job: Job, typed: Typed, read: Sorted, found: Moved) -> Changes | 
     )
     return Changes(
         pl.concat([gone, back]), pl.concat([rows, back.drop(FILE)]), job.silver.keys, gone.height + rows.height,
-        quarantine, state,
+        quarantine, read.samples, state,
     )  # fmt: skip

@@ -1,12 +1,13 @@
 """Rows that do not become events: those that rules drop or quarantine, and how many may be in quarantine."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import narwhals as nw
 import polars as pl
 
 from medallion_assets.checks.rules import moves_rows, violation
+from medallion_assets.checks.verdict import SAMPLE, sample
 from medallion_assets.errors import CheckError, ConfigError
 from medallion_assets.intent.check import RowRule
 from medallion_assets.plan.model import CheckPlan, DatasetPlan, SilverPlan
@@ -32,6 +33,8 @@ class Sorted:
     """Those for the quarantine, with their faults."""
     counts: Mapping[str, int]
     """``judged`` (rows that rules saw) and ``rule:<name>`` (rows that broke it), when there are rules."""
+    samples: Mapping[str, str] = field(default_factory=dict)
+    """Rule → some of the rows that it dropped, which are nowhere else: keys and what it looked at, masked where pii."""
 
     @property
     def dropped(self) -> int:
@@ -45,11 +48,12 @@ def needed_by_rules(silver: SilverPlan) -> tuple[str, ...]:
 
 def sorted_out(plan: DatasetPlan, silver: SilverPlan, typed: Typed) -> Sorted:
     """Raises ConfigError CHK-004, CheckError CHK-010."""
-    rows, counts = _judged(typed.rows, _movers(silver))
+    rows, counts, dropped = _judged(typed.rows, _movers(silver), silver.keys)
     bad = rows.filter(pl.col(FAULT).is_not_null())
     good = rows.filter(pl.col(FAULT).is_null() & ~pl.col(_DROPPED))
     _require_within_limits(plan, typed, bad)
-    return Sorted(rows, good, bad, counts)
+    pii = frozenset(column.name for column in plan.columns if column.pii)
+    return Sorted(rows, good, bad, counts, {name: sample(some, pii) for name, some in dropped.items()})
 
 
 def _movers(silver: SilverPlan) -> list[CheckPlan]:
@@ -63,21 +67,24 @@ def _looked_at(check: CheckPlan) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*getattr(check.rule, "columns", ()), *sql_columns(check.rule))))
 
 
-def _judged(rows: pl.DataFrame, checks: Sequence[CheckPlan]) -> tuple[pl.DataFrame, dict[str, int]]:
+def _judged(
+    rows: pl.DataFrame, checks: Sequence[CheckPlan], keys: Sequence[str]
+) -> tuple[pl.DataFrame, dict[str, int], dict[str, list[dict[str, object]]]]:
     """Row rules that move rows, over the upserts that can be read: the first broken one decides; all are counted.
 
-    With ``_DROPPED``: the row goes no further. Raises ConfigError CHK-004 for a condition that cannot be asked.
+    With ``_DROPPED``: the row goes no further; then the counts, and some of the dropped rows by rule, with ``keys`` and
+    what the rule looks at. Raises ConfigError CHK-004 for a condition that cannot be asked.
     """
     told = rows.with_columns((pl.col(OP) == Op.NOTHING).alias(_DROPPED))
     if not checks:
-        return told, {}
+        return told, {}, {}
     asked = {check.name: check.rule for check in checks if check.rule is not None}
     ready = conditioned(rows.lazy(), rows.schema, asked, now=None)
     for name, why in ready.wrong.items():
         raise ConfigError("CHK-004", why, where=f"checks  {name}", fix="correct the condition in the intent.")
     types = dict(nw.from_native(rows).schema)
     judged = rows.select((pl.col(FAULT).is_null() & (pl.col(OP) == Op.UPSERT)).alias("j"))["j"]
-    counts = {"judged": int(judged.sum())}
+    counts, dropped = {"judged": int(judged.sum())}, dict[str, list[dict[str, object]]]()
     for check in checks:
         if not isinstance(check.rule, RowRule):
             continue
@@ -89,6 +96,8 @@ def _judged(rows: pl.DataFrame, checks: Sequence[CheckPlan]) -> tuple[pl.DataFra
         counts[f"rule:{check.name}"] = int(broken.sum())
         first = pl.lit(broken) & pl.col(FAULT).is_null() & ~pl.col(_DROPPED)
         if check.rule.on_failure == "drop":
+            shown = dict.fromkeys((*keys, *_looked_at(check)))
+            dropped[check.name] = told.lazy().filter(first).select(*shown).head(SAMPLE).collect().to_dicts()
             told = told.with_columns((pl.col(_DROPPED) | first).alias(_DROPPED))
             continue
         column = next(iter(_looked_at(check)), None)
@@ -97,7 +106,7 @@ def _judged(rows: pl.DataFrame, checks: Sequence[CheckPlan]) -> tuple[pl.DataFra
             pl.when(first).then(pl.lit(f"{check.name}:{column or ''}")).otherwise(FAULT).alias(FAULT),
             pl.when(first).then(value).otherwise(VALUE).alias(VALUE),
         )
-    return told, counts
+    return told, counts, dropped
 
 
 def _broken(frame: pl.LazyFrame, check: CheckPlan, breaks: nw.Expr) -> pl.Series:

@@ -6,7 +6,7 @@ whose table is already that function's value writes nothing, and one that finds 
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from io import BytesIO
@@ -16,7 +16,7 @@ import polars as pl
 from medallion_assets.bronze.commit import CommitLog
 from medallion_assets.bronze.reader import Verified
 from medallion_assets.checks.rules import meaning
-from medallion_assets.checks.verdict import Asked, counted
+from medallion_assets.checks.verdict import SAMPLE, Asked, counted, sample
 from medallion_assets.errors import Conflict, Corrupt, StorageError
 from medallion_assets.intent.check import RowRule
 from medallion_assets.lake.manifest import Head
@@ -129,7 +129,9 @@ def _changed(run: _Run, head: Head, found: Changes) -> Refined:
         run.table.patch(found.gone, found.rows, after, by=found.by)
     else:
         run.table.advance(after)
-    return _refined(run, head, after, written=bool(found.changed), changed=found.changed, how="changes")
+    return _refined(
+        run, head, after, written=bool(found.changed), changed=found.changed, how="changes", dropped=found.samples
+    )
 
 
 def _built(run: _Run, head: Head, *, up_to_date: bool) -> Refined:
@@ -158,7 +160,7 @@ def _built(run: _Run, head: Head, *, up_to_date: bool) -> Refined:
         run.table.advance(after)
     elif not same:
         run.table.replace(built.rows, after, partition_by=built.partition_by, again=up_to_date)
-    return _refined(run, head, after, written=not same, changed=changed, how="whole")
+    return _refined(run, head, after, written=not same, changed=changed, how="whole", dropped=built.samples)
 
 
 def _load_date(head: Head) -> str:
@@ -215,7 +217,11 @@ def _quarantine(run: _Run, head: Head, rows: pl.DataFrame) -> str | None:
     return path
 
 
-def _refined(run: _Run, head: Head, state: TableState, *, written: bool, changed: int, how: How) -> Refined:
+def _refined(
+    run: _Run, head: Head, state: TableState, *, written: bool, changed: int, how: How,
+    dropped: Mapping[str, str] | None = None,
+) -> Refined:  # fmt: skip
+    """``dropped``: rule → some of the rows that it dropped just now."""
     numbers = state.accounting
     rows_in: dict[str, int] = {}
     for commit in head.live:
@@ -246,24 +252,44 @@ def _refined(run: _Run, head: Head, state: TableState, *, written: bool, changed
         incomplete=numbers["incomplete"],
         quarantine=state.quarantine,
         drift=state.drift,
-        checks=tuple(_moved(run.plan.name, run.silver, numbers)),
+        checks=tuple(_moved(run, state, dropped or {})),
     )
 
 
-def _moved(dataset: str, silver: SilverPlan, numbers: Mapping[str, int]) -> Iterator[CheckResult]:
+def _moved(run: _Run, state: TableState, dropped: Mapping[str, str]) -> Iterator[CheckResult]:
     """Verdicts of the rules that took rows out: nobody after the refine can see those rows."""
-    for check in silver.checks:
-        failing = numbers.get(f"rule:{check.name}")
-        if failing is None or not isinstance(check.rule, RowRule):
+    numbers = state.accounting
+    rules = [c for c in run.silver.checks if isinstance(c.rule, RowRule) and f"rule:{c.name}" in numbers]
+    held = _held(run, state, [c.name for c in rules if numbers[f"rule:{c.name}"]])
+    for check in rules:
+        if not isinstance(check.rule, RowRule):
             continue
         asked = Asked(check.name, check.at, check.severity, check.blocking)
-        show = f"`medallion quarantine show {dataset}` lists them"
+        show = f"`medallion quarantine show {run.plan.name}` lists them"
         where = show if check.rule.on_failure == "quarantine" else "they were dropped"
         yield counted(
             asked,
             rows=numbers["judged"],
-            failing=failing,
+            failing=numbers[f"rule:{check.name}"],
             must_be=meaning(check.rule),
             threshold=check.rule.threshold,
+            shown=held.get(check.name) or dropped.get(check.name, ""),
             fix=f"{where}; correct them where they come from and load the partition again.",
         )
+
+
+def _held(run: _Run, state: TableState, rules: Sequence[str]) -> dict[str, str]:
+    """Rule → some of the rows that it put into quarantine: the value and where it lies in bronze."""
+    if state.quarantine is None or not rules:
+        return {}
+    rows = pl.read_parquet(BytesIO(run.quarantine_store.get(state.quarantine))).filter(pl.col("reason").is_in(rules))
+    pii = frozenset(column.name for column in run.plan.columns if column.pii)
+    found: dict[str, str] = {}
+    for (rule,), some in rows.group_by("reason", maintain_order=True):
+        first = [
+            {**({row["column"]: row["value"]} if row["column"] else {}),
+             "row": f"{row['commit']}/{row['part']}/{row['row']}"}
+            for row in some.head(SAMPLE).iter_rows(named=True)
+        ]  # fmt: skip
+        found[str(rule)] = sample(first, pii)
+    return found

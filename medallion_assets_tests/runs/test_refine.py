@@ -309,7 +309,26 @@ def test_rules_drop_and_quarantine_and_say_so(tables: Tables, tmp_path: Path) ->
     ]  # fmt: skip
     told = {c.name: (c.passed, c.facts["rows"], c.facts["failing"]) for c in done.checks}
     assert told == {"known": (False, 4, 2), "small": (False, 4, 2)}
-    assert tables.refine(lake).checks == done.checks
+    shown = {c.name: c.facts["sample"] for c in done.checks}
+    assert shown == {"known": "name=cid, row=1/1/1; name=dan, row=1/1/3", "small": "id=9"}
+    again = tables.refine(lake).checks
+    assert [c.summary for c in again if c.name == "known"] == [c.summary for c in done.checks if c.name == "known"]
+    assert [c.facts["failing"] for c in again] == [2, 2]
+
+
+def test_samples_of_moved_rows_hide_what_is_personal(tables: Tables) -> None:
+    hidden = "columns: {name: {pii: true}, id: {pii: true}}"
+    lake = Lake(plan_of(SCD1, "incremental", RULED + hidden))
+    lake.commit("2024-01-01", rows("2 2024-01-01 cid", "9 2024-01-01 bob"))
+    told = {c.name: c.summary for c in tables.refine(lake).checks}
+    assert "First: name=***, row=1/1/0." in told["known"]
+    assert "First: id=***." in told["small"]
+    lake.commit("2024-01-02", rows("3 2024-01-02 dan", "8 2024-01-02 bob"))
+    done = tables.refine(lake)
+    assert done.how == "changes"
+    told = {c.name: c.summary for c in done.checks}
+    assert "First: name=***, row=1/1/0; name=***, row=2/1/0." in told["known"]
+    assert "First: id=***." in told["small"]
 
 
 def test_a_key_whose_row_is_in_quarantine_stays_alive_in_a_full_load(tables: Tables) -> None:
