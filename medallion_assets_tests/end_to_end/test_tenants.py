@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from uuid import uuid4
 
 import polars as pl
 import pytest
@@ -10,6 +11,7 @@ from deltalake import DeltaTable
 from medallion_assets.errors import InvalidProject
 from medallion_assets.project import Project as Loaded
 from medallion_assets_tests.end_to_end.project import Outcome, Project, day
+from medallion_assets_tests.services.objects import AzureServer
 
 USERS = """
 system: crm
@@ -225,3 +227,55 @@ def test_a_database_is_the_tenants_own_or_asked_for_its_rows(project: Project) -
     assert [getattr(source, "params", None) for source in sources] == [
         {"tenant": "acme", "n": 1}, {"tenant": "globex", "n": 1},
     ]  # fmt: skip
+
+
+ACCOUNTS = """
+stores:
+  lake: {type: azure, account: "${env:ACME_ACCOUNT}", container: CONTAINER, prefix: PREFIX, credential: key,
+         key: "${env:ACME_KEY}", endpoint_url: "${env:ACME_URL}"}
+  globex_lake: {type: azure, account: "${env:GLOBEX_ACCOUNT}", container: CONTAINER, prefix: PREFIX, credential: key,
+                key: "${env:GLOBEX_KEY}", endpoint_url: "${env:GLOBEX_URL}"}
+tenants:
+  acme: {}
+  globex: {stores: {lake: globex_lake}}
+"""
+
+
+@pytest.mark.service
+def test_each_tenant_has_an_account_and_a_key_of_its_own(
+    shop: Project, azure_server: AzureServer, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    owners = {"ACME": azure_server, "GLOBEX": azure_server.other}
+    for name, server in owners.items():
+        monkeypatch.setenv(f"{name}_ACCOUNT", server.account)
+        monkeypatch.setenv(f"{name}_KEY", server.key)
+        monkeypatch.setenv(f"{name}_URL", server.endpoint)
+    place = ACCOUNTS.replace("CONTAINER", azure_server.container).replace("PREFIX", f"tenants/{uuid4().hex}")
+    shop.write("platform.yaml", place)
+    done = shop.medallion("run", "--date", day(0), "--dagster")
+    printed = done.output + shop.medallion("plan").output + shop.medallion("status", "--json").output
+    assert done.exit_code == 0, done.output
+
+    loaded = Loaded.load(shop.root)
+    stores = ("lake", "globex_lake")
+    assert {name: {"/".join(i.path.split("/")[:2]) for i in loaded.store(name).list("")} for name in stores} == {
+        "lake": {"bronze/tenant=acme", "silver/tenant=acme"},
+        "globex_lake": {"bronze/tenant=globex", "silver/tenant=globex"},
+    }
+    for tenant, city in (("acme", "Bonn"), ("globex", "Kiel")):
+        _, silver = loaded.silver(f"silver/crm/users@{tenant}")
+        rows = loaded.table(silver).scan().select("id", "city").sort("id").collect().rows()
+        assert rows == [(1, city), (2, city)]
+
+    # The key of one opens nothing of the other.
+    monkeypatch.setenv("GLOBEX_KEY", azure_server.key)
+    wrong = shop.medallion("run", "crm.users@globex", "--date", day(0), "--force")
+    assert wrong.exit_code == 3, wrong.output
+    assert shop.medallion("run", "crm.users@acme", "--date", day(0), "--force").exit_code == 0
+
+    events = b"".join(p.read_bytes() for p in home.rglob("*") if p.is_file())
+    for server in owners.values():
+        assert server.key not in printed + wrong.output
+        assert server.key.encode() not in events

@@ -4,6 +4,7 @@ import shutil
 import socket
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ PREFIX = "synthetic"
 _KEY, _SECRET = "medallion-test", "medallion-test-secret-key-1"
 # The key of every Azurite, published by its makers.
 _AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+_ACCOUNT, _OTHER = "devstoreaccount1", "globex"
+_OTHER_KEY = b64encode(b"the key of another account of this emulator, which is not a secret").decode()
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,17 @@ class S3Server:
 
 @dataclass(frozen=True)
 class AzureServer:
-    """Where Azurite is; the container ``mdf`` exists."""
+    """Where Azurite is, as an account of it; the container ``mdf`` exists in each."""
 
     endpoint: str
-    account: str = "devstoreaccount1"
+    account: str = _ACCOUNT
     key: str = _AZURITE_KEY
     container: str = BUCKET
+
+    @property
+    def other(self) -> "AzureServer":
+        """The same server's second account, which has a key of its own."""
+        return AzureServer(self.endpoint.replace(self.account, _OTHER), _OTHER, _OTHER_KEY)
 
     def store(self, prefix: str = PREFIX) -> dict[str, object]:
         """As platform.yaml spells it."""
@@ -213,12 +221,13 @@ def azurite(folder: Path) -> Iterator[AzureServer]:
         find("node", "nodejs"), modules / "azurite/dist/src/azurite.js", "--silent", "--location", folder / "data",
         "--disableTelemetry", "--skipApiVersionCheck", *places,
     ]  # fmt: skip
-    server = AzureServer(f"http://127.0.0.1:{ports[0]}/devstoreaccount1")
-    with program(command, folder / "azurite.log", ready=lambda: _listens(ports[0])):
+    server = AzureServer(f"http://127.0.0.1:{ports[0]}/{_ACCOUNT}")
+    accounts = {"AZURITE_ACCOUNTS": f"{_ACCOUNT}:{_AZURITE_KEY};{_OTHER}:{_OTHER_KEY}"}
+    with program(command, folder / "azurite.log", ready=lambda: _listens(ports[0]), env=accounts):
         from azure.storage.blob import BlobServiceClient
 
-        key = {"account_name": server.account, "account_key": server.key}
-        client = BlobServiceClient(server.endpoint, credential=key)
-        with client:
-            client.create_container(server.container)
+        for one in (server, server.other):
+            key = {"account_name": one.account, "account_key": one.key}
+            with BlobServiceClient(one.endpoint, credential=key) as client:
+                client.create_container(one.container)
         yield server
