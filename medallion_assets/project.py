@@ -22,6 +22,7 @@ from medallion_assets.intent.platform import Platform
 from medallion_assets.intent.source import File, Kafka
 from medallion_assets.lake.ports import Clock, Progress, Source, Store, Table
 from medallion_assets.lake.window import Partition, Window
+from medallion_assets.plan.cache import MANY, Planned, cached, key_of
 from medallion_assets.plan.calendar import partition_at, partition_of, partitions_between
 from medallion_assets.plan.catalog import plan_named, plans_named, runnable, silver_named
 from medallion_assets.plan.compile import compile_plans
@@ -110,9 +111,8 @@ class Project:
 
     @classmethod
     def _of(cls, root: Path, platform: Platform, files: Mapping[str, str], variables: Mapping[str, str]) -> "Project":
-        intents = parse_project(files, platform)
-        warnings = tuple(problem for located in intents for problem in located.warnings)
-        return cls(root, platform, compile_plans(intents, platform), warnings, variables)
+        plans, warnings = _planned(root, platform, files)
+        return cls(root, platform, plans, warnings, variables)
 
     # -------------------------------------------------------------------------------------------- plans
 
@@ -717,6 +717,18 @@ class Project:
             fix=f"run it for {current.key}, or put `{{run_date}}` into the source's path so that it can be read as of"
             " a date; `--restate` loads it there all the same.",
         )
+
+
+def _planned(root: Path, platform: Platform, files: Mapping[str, str]) -> Planned:
+    """Plans and warnings, from ``.medallion`` below ``root`` when they were compiled before."""
+
+    def compiled() -> Planned:
+        intents = parse_project(files, platform)
+        return compile_plans(intents, platform), tuple(problem for located in intents for problem in located.warnings)
+
+    if len(files) < MANY:
+        return compiled()
+    return cached(root / ".medallion", key_of(files, repr(platform)), compiled)
 
 
 def _absent(source: Source, partition: Partition) -> ExtractionError | None:
