@@ -16,6 +16,7 @@ from medallion_assets.silver.contract import Codes, Contract, Marked, Named, Spe
 from medallion_assets.silver.envelope import OPERATION, Envelope
 from medallion_assets.silver.history import Interval
 from medallion_assets.silver.place import Live
+from medallion_assets.silver.slices import slices
 
 __all__ = ["Group", "contract_of", "groups_of", "live_of", "spent"]
 
@@ -60,6 +61,7 @@ def contract_of(plan: DatasetPlan, silver: SilverPlan, interval: Interval | None
         marked=marked,
         envelope=envelope,
         mode=plan.schema_mode,
+        sliced=tuple(part.column for part in slices(silver.partition_by) if part.part is None),
     )
 
 

@@ -145,7 +145,7 @@ def _cell(
         value = pl.lit(None, dtype)
         return _Cell(_default(value, named, dtype, pl.lit(value=False)), pl.lit(None, pl.String), pl.lit(value=False))
     bronze = schema[source]
-    given = _normal(_column(source), bronze, contract)
+    given = _normal(_column(source), bronze, contract, sliced=name in contract.sliced)
     kept = pl.lit(value=False)
     if contract.envelope is not None and bronze == pl.String:
         kept = _column(source).is_in(list(WITHHELD)).fill_null(value=False)
@@ -167,7 +167,7 @@ def _cell(
     return _Cell(value, raw, misfit, fallible=fallible, withheld=kept, wide=wide)
 
 
-def _normal(column: pl.Expr, bronze: pl.DataType, contract: Contract) -> pl.Expr:
+def _normal(column: pl.Expr, bronze: pl.DataType, contract: Contract, *, sliced: bool = False) -> pl.Expr:
     if isinstance(bronze, pl.Categorical | pl.Enum):
         column = column.cast(pl.String)
     elif bronze != pl.String:
@@ -175,7 +175,7 @@ def _normal(column: pl.Expr, bronze: pl.DataType, contract: Contract) -> pl.Expr
     if contract.envelope is not None:
         column = pl.when(column.is_in(list(WITHHELD)).not_()).then(column)
     how = contract.spelling
-    return normalized(column, trim=how.trim, empty_as_null=how.empty_as_null, null_values=how.null_values)
+    return normalized(column, trim=how.trim, empty_as_null=how.empty_as_null or sliced, null_values=how.null_values)
 
 
 def _default(value: pl.Expr, named: Named, dtype: pl.DataType, said: pl.Expr) -> pl.Expr:

@@ -81,6 +81,8 @@ class Contract:
     any other leaves its cell null and its text in the column of rescued values."""
     rescued: tuple[str, ...] = ()
     """Columns of which some value is rescued. One that is not among them has a fault there: then look again."""
+    sliced: tuple[str, ...] = ()
+    """Columns that the table is partitioned by as they are: an empty text is null there, as it is in Delta."""
     withheld: tuple[str, ...] = ()
     """Columns of which some event withholds the value: each has a flag beside it (``withheld_flag``)."""
 

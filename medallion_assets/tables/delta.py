@@ -244,8 +244,11 @@ class DeltaTable:
         if self._table is None:
             return Compacted(0, 0, 0, 0)
         before = [size for _, size in _sizes(self._table)]
+        from deltalake import WriterProperties
+
+        zstd = WriterProperties(compression="ZSTD", compression_level=3)
         with _Failures(self):
-            self._table.optimize.compact(commit_properties=self._carried())
+            self._table.optimize.compact(writer_properties=zstd, commit_properties=self._carried())
         self._committed()
         after = [size for _, size in _sizes(self._table)]
         return Compacted(len(before), sum(before), len(after), sum(after))

@@ -13,7 +13,7 @@ from medallion_assets_tests.end_to_end.project import Project, day
 KEYED = "keys: id, order_by: at"
 MODELS = {
     "scd_type_1": KEYED,
-    "scd_type_2": f"{KEYED}, delete_mode: tombstone",
+    "scd_type_2": f"{KEYED}, delete_mode: tombstone, partition_by: kind",
     "full_merge_dedupe": KEYED,
     "incremental_merge": KEYED,
     "derived_event": KEYED,
@@ -33,7 +33,7 @@ silver:
 DAYS = [
     "id,at,amount,kind,lines\n1,2024-01-01T01:00:00Z,1.50,a,[]\n2,2024-01-01T02:00:00Z,,b,\n",
     'id,at,amount,kind,lines\n1,2024-01-02T01:00:00Z,2.50,a,[1]\n3,2024-01-02T02:00:00Z,3,"c/d",\n',
-    "id,at,amount,kind,lines\n3,2024-01-03T02:00:00Z,4,x,\n4,2024-01-03T03:00:00Z,0,a,{}\n",
+    "id,at,amount,kind,lines\n3,2024-01-03T02:00:00Z,4,,\n4,2024-01-03T03:00:00Z,0,a,{}\n",
 ]
 
 

@@ -536,6 +536,23 @@ def test_partition_by_gives_columns_of_days_and_months(tables: Tables) -> None:
         tables.refine(lake, "other", plan=plan_of(silver.replace("day(at)", "day(id)"), "incremental"))
 
 
+def test_an_empty_text_to_partition_by_is_null_as_it_is_in_delta(tables: Tables) -> None:
+    lake = Lake(plan_of("{model: scd_type_2, keys: id, order_by: at, track: name, partition_by: name}", "incremental"))
+    lake.commit("2024-01-01", rows("1 2024-01-01 ''", "2 2024-01-01 ann"))
+    tables.refine(lake)
+    lake.commit("2024-01-02", rows("1 2024-01-02 -", "2 2024-01-02 ''"))
+    done = tables.refine(lake)
+    assert (done.how, done.rows, done.quarantined) == ("changes", 3, 0)
+    assert [(row[0], row[2], row[5]) for row in tables.read()] == [(1, None, True), (2, "ann", False), (2, None, True)]
+    tables.refine(lake, "anew")
+    assert tables.read() == tables.read("anew")
+
+    keyed = Lake(plan_of("{model: scd_type_1, keys: [id, name], partition_by: name}", "incremental"))
+    keyed.commit("2024-01-01", rows("1 2024-01-01 ''", "2 2024-01-01 ann"))
+    assert tables.refine(keyed, "keyed").quarantined == 1
+    assert [row[0] for row in tables.read("keyed")] == [2]
+
+
 def test_scd2_is_partitioned_by_whether_a_row_is_current(tables: Tables) -> None:
     lake = Lake(plan_of(SCD2, "full"))
     lake.commit("2024-01-01", rows("1 - a"))
