@@ -139,6 +139,8 @@ CODES: dict[str, str] = {
     "SRC-064": "Parent that cannot be used",
     "SRC-065": "Request that cannot be sent",
     "SRC-066": "Parents that are not loaded",
+    "SRC-067": "Certificate that is not trusted",
+    "SRC-068": "File of a CA that cannot be read",
     "SRC-110": "Lookback of a cursor that is no time",
     "SRC-111": "Cursor that cannot be compared",
     "SRC-112": "No such cursor column",

@@ -119,7 +119,8 @@ def _api(plan: DatasetPlan, spec: Api, around: Surroundings) -> Source:
             fix="Name a connection of `type: api`, or give base_url.",
         )
     turns = _turns(spec.connection, connection, around)
-    return ApiSource(spec, connection, plan.calendar.timezone, around.resolve, turns=turns, parents=around.parents)
+    zone, parents = plan.calendar.timezone, around.parents
+    return ApiSource(spec, connection, zone, around.resolve, turns=turns, parents=parents, root=around.root)
 
 
 def _database(plan: DatasetPlan, spec: Database, around: Surroundings) -> Source:
@@ -159,7 +160,7 @@ def _kafka(plan: DatasetPlan, spec: Kafka, around: Surroundings) -> Source:
     known = connection if isinstance(connection, KafkaConnection) else None
     where = f"{plan.file}:{plan.line}  {plan.name}"
     turns = _turns(spec.connection, connection, around)
-    return KafkaSource(spec, known, f"medallion.{plan.name}", around.resolve, where, turns)
+    return KafkaSource(spec, known, f"medallion.{plan.name}", around.resolve, where, turns, around.root)
 
 
 def _turns(name: str | None, connection: Connection | None, around: Surroundings) -> Turns:

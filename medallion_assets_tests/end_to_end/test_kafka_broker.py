@@ -175,19 +175,26 @@ def test_a_compacted_topic_is_read_over_its_gaps(bus: Bus, admin: AdminClient) -
 # ------------------------------------------------------------------------------------------------ logins, and death
 
 
-def test_a_login_that_is_refused_names_no_password(
+def test_a_certificate_or_a_login_that_is_refused_names_no_password(
     web: Project, bus: Bus, kafka_server: KafkaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bus.send(event(1))
     bus.address = kafka_server.sasl_address
-    login = {"protocol": "sasl_plaintext", "mechanism": "plain", "username": kafka_server.user}
-    web.write("platform.yaml", bus.platform(security={**login, "password": "${env:BUS_PASSWORD}"}, timeout="2s"))
-    monkeypatch.setenv("BUS_PASSWORD", "not-the-password")
-    done = web.medallion("run")
-    assert done.exit_code == 2
-    assert "SRC-130" in done.output
-    assert "Invalid username or password" in done.output
-    assert "not-the-password" not in done.output
+    login = {"protocol": "sasl_ssl", "mechanism": "plain", "username": kafka_server.user}
+    secret = {**login, "password": "${env:BUS_PASSWORD}"}
+    trusting = bus.platform(security={**secret, "ca_file": "ca.pem"}, timeout="2s")
+    web.write("ca.pem", kafka_server.ca_file.read_bytes())
+    for platform, password, said in (
+        (bus.platform(security=secret, timeout="1s"), kafka_server.password, "certificate verify failed"),
+        (trusting, "not-the-password", "Invalid username or password"),
+    ):
+        web.write("platform.yaml", platform)
+        monkeypatch.setenv("BUS_PASSWORD", password)
+        done = web.medallion("run")
+        assert done.exit_code == 2
+        assert "SRC-130" in done.output
+        assert said in done.output
+        assert password not in done.output
     monkeypatch.setenv("BUS_PASSWORD", kafka_server.password)
     web.medallion("run").succeeded()
     assert web.silver("web", "events")["id"].to_list() == [1]

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from medallion_assets_tests.services.certificates import Authority
 from medallion_assets_tests.services.process import find, free_port, installed, program, run
 
 __all__ = ["KafkaServer", "kafka"]
@@ -25,6 +26,7 @@ class KafkaServer:
     sasl_port: int
     command: list[str | Path]
     log: Path
+    ca_file: Path
     user: str = _USER
     password: str = _PASSWORD
     _running: ExitStack = field(default_factory=ExitStack)
@@ -35,7 +37,7 @@ class KafkaServer:
 
     @property
     def sasl_address(self) -> str:
-        """Where a user and a password are asked for (SASL PLAIN)."""
+        """Where TLS is spoken, by a certificate of ``ca_file``, and a user and a password are asked for (PLAIN)."""
         return f"127.0.0.1:{self.sasl_port}"
 
     def store(self) -> dict[str, object]:
@@ -67,11 +69,12 @@ def kafka(folder: Path) -> Iterator[KafkaServer]:
     fetch = [find("mvn", "maven"), "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=libs"]
     libs = installed(["pom.xml"], fetch, "Kafka") / "libs"
     settings, (port, sasl, raft) = folder / "server.properties", (free_port() for _ in range(3))
-    user = {"user": _USER, "secret": _PASSWORD}
-    settings.write_text(_SETTINGS.format(folder=folder, port=port, sasl=sasl, raft=raft, **user))
+    authority = Authority(folder)
+    said = {"user": _USER, "secret": _PASSWORD, "certificate": authority.issue()}
+    settings.write_text(_SETTINGS.format(folder=folder, port=port, sasl=sasl, raft=raft, **said))
     command: list[str | Path] = [java, *_JAVA, "-cp", f"{libs}/*"]
     run([*command, "kafka.tools.StorageTool", "format", "-t", "medallionTestsKafka001", "-c", settings])
-    server = KafkaServer(port, sasl, [*command, "kafka.Kafka", settings], folder / "kafka.log")
+    server = KafkaServer(port, sasl, [*command, "kafka.Kafka", settings], folder / "kafka.log", authority.file)
     server.start()
     try:
         yield server
@@ -86,8 +89,10 @@ controller.quorum.voters=1@127.0.0.1:{raft}
 controller.listener.names=RAFT
 listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl},RAFT://127.0.0.1:{raft}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL:SASL_PLAINTEXT,RAFT:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL:SASL_SSL,RAFT:PLAINTEXT
 sasl.enabled.mechanisms=PLAIN
+listener.name.sasl.ssl.keystore.type=PEM
+listener.name.sasl.ssl.keystore.location={certificate}
 listener.name.sasl.plain.sasl.jaas.config=\
 org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}="{secret}";
 log.dirs={folder}/data

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -63,12 +64,15 @@ Answers = Callable[[Asked], Reply]
 
 
 class Server:
-    def __init__(self, answers: Answers) -> None:
-        self.answers = answers
+    """``context``: speaks TLS with it. ``connections`` counts those that came, also when nothing was asked."""
+
+    def __init__(self, answers: Answers, context: ssl.SSLContext | None = None) -> None:
+        self.answers, self.context = answers, context
+        self.connections = 0
         self.asked: list[Asked] = []
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port = self._listening.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'http' if context is None else 'https'}://127.0.0.1:{self.port}"
         self._lock = threading.Lock()
         self.stopped = threading.Event()
         threading.Thread(target=self._accept, daemon=True).start()
@@ -83,7 +87,18 @@ class Server:
                 connection, _ = self._listening.accept()
             except OSError:
                 return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+            self.connections += 1
+            threading.Thread(target=self._secured, args=(connection,), daemon=True).start()
+
+    def _secured(self, connection: socket.socket) -> None:
+        if self.context is None:
+            return self._serve(connection)
+        with connection:
+            try:
+                secured = self.context.wrap_socket(connection, server_side=True)
+            except OSError:  # the client has hung up
+                return None
+            return self._serve(secured)
 
     def _serve(self, connection: socket.socket) -> None:
         with connection, connection.makefile("rb") as incoming:
@@ -133,8 +148,8 @@ class Server:
 
 
 @contextmanager
-def serving(answers: Answers) -> Iterator[Server]:
-    server = Server(answers)
+def serving(answers: Answers, context: ssl.SSLContext | None = None) -> Iterator[Server]:
+    server = Server(answers, context)
     try:
         yield server
     finally:

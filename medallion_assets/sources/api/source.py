@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, final
 
 from medallion_assets.errors import ConfigError, ExtractionError
@@ -50,6 +51,8 @@ class ApiSource:
     turns: Turns = FREE
     parents: Parents | None = None
     """For ``parents.dataset``."""
+    root: Path = Path()
+    """The project's folder, below which a relative ``ca_file`` is."""
 
     def read(self, request: Request) -> "ApiReading":
         """Nothing is asked before the first batch. Raises ConfigError STO-019, PLN-02x; ExtractionError SRC-050."""
@@ -60,7 +63,7 @@ class ApiSource:
         )
         auth = spec.auth or (connection.auth if connection else None)
         wire = Wire(
-            ca_file=self.resolve(connection.ca_file) if connection and connection.ca_file else None,
+            ca_file=str(self.root / self.resolve(connection.ca_file)) if connection and connection.ca_file else None,
             verify_tls=connection.verify_tls if connection else True,
             max_bytes=spec.max_bytes or _MAX_BYTES,
         )

@@ -17,7 +17,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from medallion_assets.errors import ExtractionError
+from medallion_assets.errors import ConfigError, ExtractionError
 from medallion_assets.sources.api.calls import Answer, Body, Call, origin, shown_url
 from medallion_assets.sources.api.inflate import Inflate
 from medallion_assets.sources.api.where import addresses
@@ -100,7 +100,8 @@ class Wire:
     def send(self, call: Call, timeout: float) -> Answer:
         """The answer, whole, whatever its status. ``timeout``: seconds for all of it.
 
-        Raises Broken; ExtractionError SRC-050 (address), SRC-056 (too many bytes), SRC-065 (cannot be sent).
+        Raises Broken; ExtractionError SRC-050 (address), SRC-056 (too many bytes), SRC-065 (cannot be sent), SRC-067
+        (certificate, before anything is sent); ConfigError SRC-068 (CA file).
         """
         request = _Request(call, origin(call.url), _written(call), time.monotonic() + timeout)
         try:
@@ -111,6 +112,8 @@ class Wire:
             return self._exchange(self._connect(request), request)
         except TimeoutError:
             raise Broken(f"no complete answer within {timeout:g} s") from None
+        except ssl.SSLCertVerificationError as error:
+            raise _untrusted(request.place[1], error.verify_message) from None
         except ssl.SSLError as error:
             raise Broken(f"TLS failed: {error.reason or type(error).__name__}") from None
         except OSError as error:
@@ -141,6 +144,7 @@ class Wire:
 
     def _connect(self, request: _Request) -> _Channel:
         scheme, host, port = request.place
+        context = self._tls() if scheme == "https" else None
         failure: OSError | None = None
         for family, target in addresses(host, port):
             sock = socket.socket(family, socket.SOCK_STREAM)
@@ -150,8 +154,8 @@ class Wire:
                 sock.settimeout(channel.remaining())
                 sock.connect(target)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                if scheme == "https":
-                    channel.sock = self._tls().wrap_socket(sock, server_hostname=host)
+                if context is not None:
+                    channel.sock = context.wrap_socket(sock, server_hostname=host)
             except OSError as error:
                 sock.close()
                 failure = error
@@ -162,11 +166,21 @@ class Wire:
     def _tls(self) -> ssl.SSLContext:
         with self._lock:
             if self._context is None:
-                self._context = ssl.create_default_context(cafile=self._ca_file)
-                if not self._verify:
-                    self._context.check_hostname = False
-                    self._context.verify_mode = ssl.CERT_NONE
+                self._context = self._trusting()
             return self._context
+
+    def _trusting(self) -> ssl.SSLContext:
+        try:
+            context = ssl.create_default_context(cafile=self._ca_file)
+        except OSError as error:
+            raise ConfigError(
+                "SRC-068", f"{self._ca_file} holds no certificates: {error.strerror or type(error).__name__}.",
+                where="ca_file of the connection", fix="Name a file of PEM certificates, those of the CA.",
+            ) from None  # fmt: skip
+        if not self._verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
 
     def _exchange(self, channel: _Channel, request: _Request) -> Answer:
         channel.deadline, channel.received = request.deadline, 0
@@ -233,6 +247,13 @@ def _written(call: Call) -> bytes:
     with suppress(UnicodeEncodeError):
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + (call.body or b"")
     raise _unsendable(call.url, "The address or a header holds characters that HTTP cannot carry.")
+
+
+def _untrusted(host: str, why: str) -> ExtractionError:
+    return ExtractionError(
+        "SRC-067", f"The certificate is refused: {why.rstrip('.')}. Nothing was sent.", where=host,
+        fix="Of a CA of your own, name its file as `ca_file` of the connection; else the server has to mend it.",
+    )  # fmt: skip
 
 
 def _unsendable(url: str, what: str) -> ExtractionError:

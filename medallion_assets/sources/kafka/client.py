@@ -1,6 +1,7 @@
 """How brokers and a schema registry are reached: settings of the client, with secrets resolved at the last moment."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from medallion_assets.errors import ConfigError, ExtractionError
@@ -13,7 +14,13 @@ _TIMEOUT_S = 30.0
 
 
 def consumer_settings(
-    spec: Kafka, connection: KafkaConnection | None, group: str, resolve: Callable[[str], str], where: str
+    spec: Kafka,
+    connection: KafkaConnection | None,
+    group: str,
+    resolve: Callable[[str], str],
+    where: str,
+    *,
+    root: Path,
 ) -> dict[str, object]:
     """For ``confluent_kafka.Consumer``. Raises ConfigError SRC-134 without brokers, or when the client is missing."""
     try:
@@ -40,10 +47,10 @@ def consumer_settings(
         "reconnect.backoff.max.ms": 2000,
         "log_level": 0,  # what matters comes back as errors
     }
-    return settings if connection is None else settings | _secured(connection, resolve)
+    return settings if connection is None else settings | _secured(connection, resolve, root)
 
 
-def _secured(connection: KafkaConnection, resolve: Callable[[str], str]) -> dict[str, object]:
+def _secured(connection: KafkaConnection, resolve: Callable[[str], str], root: Path) -> dict[str, object]:
     security = connection.security
     found: dict[str, object] = {"security.protocol": security.protocol}
     if security.mechanism is not None:
@@ -52,7 +59,7 @@ def _secured(connection: KafkaConnection, resolve: Callable[[str], str]) -> dict
         if value is not None:
             found[name] = resolve(value)
     if security.ca_file is not None:
-        found["ssl.ca.location"] = resolve(security.ca_file)
+        found["ssl.ca.location"] = str(root / resolve(security.ca_file))
     return found
 
 

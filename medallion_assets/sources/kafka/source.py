@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -42,6 +43,8 @@ class KafkaSource:
     where: str
     """File, line and dataset of the intent."""
     turns: Turns = FREE
+    root: Path = Path()
+    """The project's folder, below which a relative ``ca_file`` is."""
 
     def read(self, request: Request) -> "KafkaReading":
         return KafkaReading(self, request.cursor)
@@ -120,7 +123,9 @@ class KafkaReading:
         from confluent_kafka import Consumer, KafkaException
 
         source = self.source
-        settings = consumer_settings(source.spec, source.connection, source.group, source.resolve, source.where)
+        settings = consumer_settings(
+            source.spec, source.connection, source.group, source.resolve, source.where, root=source.root
+        )
         try:
             self._consumer = Consumer({**settings, "error_cb": lambda error: self.trouble.append(error.str())})
             return self._spans()
