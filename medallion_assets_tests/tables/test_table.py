@@ -23,15 +23,22 @@ Open = Callable[[], Table]
 """The same table, as it is now."""
 
 
-@pytest.fixture(params=["delta", "parquet", "parquet in memory", "parquet on s3"])
+@pytest.fixture(
+    params=["delta", "parquet", "parquet in memory", "parquet on moto",
+            pytest.param("parquet on s3", marks=pytest.mark.service),
+            pytest.param("parquet on azure", marks=pytest.mark.service)]
+)  # fmt: skip
 def open_(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
     if request.param == "delta":
         return lambda: DeltaTable(str(tmp_path / "system=a" / "v1"), {}, "app")
     store: Store = LocalStore(tmp_path)
     if request.param == "parquet in memory":
         store = MemoryStore()
-    elif request.param == "parquet on s3":
+    elif request.param == "parquet on moto":
         store = opened_store(request.getfixturevalue("moto"))
+    elif request.param != "parquet":
+        server = request.getfixturevalue(f"{request.param.rpartition(' ')[2]}_server")
+        store = opened_store(server.store())
     return lambda: ParquetTable(store, "system=a/v1", "scd_type_2")
 
 
