@@ -15,7 +15,7 @@ from medallion_assets.intent.source import Kafka
 from medallion_assets.lake.ports import Request
 from medallion_assets.lake.window import Partition, Window
 from medallion_assets.sources.conformance import conforms
-from medallion_assets.sources.kafka.offsets import Span, as_cursor, from_cursor, shares
+from medallion_assets.sources.kafka.offsets import Span, as_cursor, from_cursor, shares, topic_of
 from medallion_assets.sources.kafka.source import KafkaSource
 
 DAY = Partition(
@@ -28,7 +28,9 @@ OFFSETS = st.dictionaries(st.integers(0, 99), st.integers(0, 2**62))
 
 @given(OFFSETS)
 def test_a_cursor_tells_the_offsets_it_was_made_of(offsets: dict[int, int]) -> None:
-    assert from_cursor(as_cursor(offsets)) == offsets
+    assert (from_cursor(as_cursor(offsets)), topic_of(as_cursor(offsets))) == (offsets, None)
+    known = as_cursor(offsets, "oS2b9t+k/vqqpwFxSgHTBA")
+    assert (from_cursor(known), topic_of(known)) == (offsets, "oS2b9t+k/vqqpwFxSgHTBA")
 
 
 @given(st.lists(st.integers(0, 50), max_size=6), st.one_of(st.none(), st.integers(1, 120)))
@@ -60,7 +62,9 @@ class Silent:
         settings["error_cb"](SimpleNamespace(str=lambda: "all brokers are down"))
 
     def list_topics(self, topic: str, timeout: float) -> SimpleNamespace:
-        return SimpleNamespace(topics={topic: SimpleNamespace(error=None, partitions={0: None})})
+        return SimpleNamespace(
+            topics={topic: SimpleNamespace(error=None, partitions={0: None})}, brokers={}, controller_id=0
+        )
 
     def get_watermark_offsets(self, _: object, timeout: float) -> tuple[int, int]:
         return 0, 5

@@ -8,7 +8,7 @@ from medallion_assets.errors import ConfigError, ExtractionError
 from medallion_assets.intent.platform import KafkaConnection
 from medallion_assets.intent.source import Kafka
 
-__all__ = ["consumer_settings", "registry"]
+__all__ = ["asking_settings", "consumer_settings", "registry"]
 
 _TIMEOUT_S = 30.0
 
@@ -48,6 +48,12 @@ def consumer_settings(
         "log_level": 0,  # what matters comes back as errors
     }
     return settings if connection is None else settings | _secured(connection, resolve, root)
+
+
+def asking_settings(settings: Mapping[str, object]) -> dict[str, Any]:
+    """Of a consumer's settings those for ``confluent_kafka.admin.AdminClient``."""
+    own = ("bootstrap.servers", "client.id", "log_level")
+    return {k: v for k, v in settings.items() if k in own or k.startswith(("security.", "sasl.", "ssl."))}
 
 
 def _secured(connection: KafkaConnection, resolve: Callable[[str], str], root: Path) -> dict[str, object]:

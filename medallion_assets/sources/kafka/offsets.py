@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from medallion_assets.lake.manifest import CursorValue
 
-__all__ = ["Span", "as_cursor", "from_cursor", "shares"]
+__all__ = ["Span", "as_cursor", "from_cursor", "shares", "topic_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,15 +17,21 @@ class Span:
     end: int
 
 
-def as_cursor(offsets: Mapping[int, int]) -> CursorValue:
-    """``0:17,1:4``: partition and next offset, by partition."""
-    return ",".join(f"{partition}:{offset}" for partition, offset in sorted(offsets.items()))
+def as_cursor(offsets: Mapping[int, int], topic: str | None = None) -> CursorValue:
+    """``0:17,1:4``: partition and next offset, by partition; behind ``id@`` where the topic's own id is known."""
+    pairs = ",".join(f"{partition}:{offset}" for partition, offset in sorted(offsets.items()))
+    return pairs if topic is None else f"{topic}@{pairs}"
 
 
 def from_cursor(cursor: CursorValue) -> dict[int, int]:
-    """As ``as_cursor`` wrote it."""
-    pairs = (pair.partition(":") for pair in cursor.split(",") if pair)
+    """The offsets, as ``as_cursor`` wrote them."""
+    pairs = (pair.partition(":") for pair in cursor.rpartition("@")[2].split(",") if pair)
     return {int(partition): int(offset) for partition, _, offset in pairs}
+
+
+def topic_of(cursor: CursorValue) -> str | None:
+    """The topic's own id, if it was known."""
+    return cursor.rpartition("@")[0] or None
 
 
 def shares(spans: list[Span], most: int | None) -> list[Span]:

@@ -2,7 +2,8 @@
 
 The offsets are the cursor and live in the commit, so a message is in bronze exactly once: a run that dies has committed
 nothing, and the next one reads the same messages again. Order: by partition, then by offset. Transactions that were
-aborted or are open are not read. ``auto.offset.reset`` is ``error``: messages that are gone are an error, never a jump.
+aborted or are open are not read. ``auto.offset.reset`` is ``error``: messages that are gone are an error, never a jump;
+so is a topic that was deleted and made anew, which its brokers tell by an id, not by its offsets.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,8 +20,8 @@ from medallion_assets.intent.source import Kafka
 from medallion_assets.lake.manifest import CursorValue, SourceFacts
 from medallion_assets.lake.ports import Batch, Refused, Request
 from medallion_assets.sources.files.json_rows import Columns, Rows
-from medallion_assets.sources.kafka.client import consumer_settings, registry
-from medallion_assets.sources.kafka.offsets import Span, as_cursor, from_cursor, shares
+from medallion_assets.sources.kafka.client import asking_settings, consumer_settings, registry
+from medallion_assets.sources.kafka.offsets import Span, as_cursor, from_cursor, shares, topic_of
 from medallion_assets.sources.kafka.values import Message, Schemas, Values
 from medallion_assets.sources.turns import FREE, Turns
 
@@ -53,7 +54,8 @@ class KafkaSource:
         """How many offsets lie behind where the last load ended, and where the topic ends. Raises as ``read``."""
         with KafkaReading(self, before) as reading:
             spans = reading.spans()
-        return sum(span.end - span.start for span in spans), as_cursor({span.partition: span.end for span in spans})
+        ends = as_cursor({span.partition: span.end for span in spans}, reading.topic)
+        return sum(span.end - span.start for span in spans), ends
 
     @property
     def timeout_s(self) -> float:
@@ -68,6 +70,8 @@ class KafkaReading:
     source: KafkaSource
     before: CursorValue | None
     offsets: dict[int, int] = field(default_factory=dict)
+    topic: str | None = None
+    """Its id, which it has of its brokers; None where they have none."""
     messages: int = 0
     tombstones: int = 0
     trouble: list[str] = field(default_factory=list)
@@ -106,7 +110,7 @@ class KafkaReading:
 
     @property
     def cursor(self) -> CursorValue | None:
-        return as_cursor(self.offsets)
+        return as_cursor(self.offsets, self.topic)
 
     def _values(self) -> Values:
         source, spec = self.source, self.source.spec
@@ -128,20 +132,26 @@ class KafkaReading:
         )
         try:
             self._consumer = Consumer({**settings, "error_cb": lambda error: self.trouble.append(error.str())})
-            return self._spans()
+            return self._spans(asking_settings(settings))
         except KafkaException as error:
             raise self._failed(error) from None
 
-    def _spans(self) -> list[Span]:
+    def _spans(self, asking: dict[str, Any]) -> list[Span]:
         from confluent_kafka import TopicPartition
 
         spec, known = self.source.spec, None if self.before is None else from_cursor(self.before)
-        found = self._consumer.list_topics(spec.topic, timeout=self.source.timeout_s).topics.get(spec.topic)
+        listed = self._consumer.list_topics(spec.topic, timeout=self.source.timeout_s)
+        found = listed.topics.get(spec.topic)
         if found is None or found.error is not None or not found.partitions:
             why = "it has no partitions" if found is None or found.error is None else str(found.error)
             raise self._error(
                 "SRC-130", f"Topic {spec.topic} cannot be read: {why}.", "correct `topic`, or who may read it."
             )
+        if listed.controller_id in listed.brokers:  # it is the one who knows ids
+            self.topic = self._asked_for_id(asking)
+        before = None if self.before is None else topic_of(self.before)
+        if before is not None and self.topic is not None and before != self.topic:
+            raise self._anew()
         spans = []
         for partition in sorted(found.partitions):
             low, high = self._consumer.get_watermark_offsets(
@@ -155,6 +165,16 @@ class KafkaReading:
             self.offsets[partition] = start
             spans.append(Span(partition, start, high))
         return spans
+
+    def _asked_for_id(self, asking: dict[str, Any]) -> str | None:
+        from confluent_kafka import TopicCollection
+        from confluent_kafka.admin import AdminClient
+
+        name = self.source.spec.topic
+        client = AdminClient(asking)
+        asked = client.describe_topics(TopicCollection([name]), request_timeout=self.source.timeout_s)
+        found = asked[name].result().topic_id
+        return str(found) if found.get_most_significant_bits() or found.get_least_significant_bits() else None
 
     def _messages(self, span: Span) -> Iterator[Message]:
         """Those of one partition up to the span's end, or to where committed transactions end."""
@@ -203,6 +223,12 @@ class KafkaReading:
             "SRC-131", f"Partition {partition} was read up to offset {start}, which is not there any more{there}.",
             "raise the topic's retention or load more often; what is lost must be loaded another way, and a dataset "
             "of another name goes on from `start_at`.",
+        )  # fmt: skip
+
+    def _anew(self) -> ExtractionError:
+        return self._error(
+            "SRC-131", f"Topic {self.source.spec.topic} was deleted and made anew since the last load.",
+            "what was not loaded of the old one must be loaded another way; a dataset of another name reads the new.",
         )  # fmt: skip
 
     def _silent(self, span: Span) -> ExtractionError:
