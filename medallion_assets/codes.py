@@ -244,4 +244,5 @@ CODES: dict[str, str] = {
     "CLI-014": "Not a key",
     "CLI-015": "Key that is still live",
     "CLI-016": "Table that the engine cannot read",
+    "CLI-017": "No place for samples",
 }

@@ -30,6 +30,7 @@ from medallion_assets.cli.options import (
     options_of,
 )
 from medallion_assets.cli.report import report
+from medallion_assets.cli.samples import samples
 from medallion_assets.errors import CheckError, ConfigError, MedallionError
 
 __all__ = ["app", "main"]
@@ -299,6 +300,7 @@ for further in (
     decisions.approve,
     decisions.expunge,
     report,
+    samples,
 ):
     app.command()(further)
 app.add_typer(silver.quarantine)
