@@ -20,13 +20,13 @@ from medallion_assets.sources.api.limits import (
     Hosts,
     Timer,
     WallTimer,
-    backoff,
     pause_asked,
     retry_after,
     until_text,
 )
 from medallion_assets.sources.api.where import Where, checked_url, joined
 from medallion_assets.sources.api.wire import Broken, Wire
+from medallion_assets.sources.backoff import backoff
 from medallion_assets.sources.files.json import find_text
 from medallion_assets.sources.turns import FREE, Turns
 

@@ -1,6 +1,5 @@
 """How fast and how long a host may be asked: shared by everything that this process reads from it."""
 
-import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,9 +9,8 @@ from threading import Lock
 from typing import Protocol
 
 from medallion_assets.intent.api import Breaker, Rate
-from medallion_assets.intent.request import Retry
 
-__all__ = ["SHARED", "Host", "Hosts", "Timer", "WallTimer", "backoff", "pause_asked", "retry_after", "until_text"]
+__all__ = ["SHARED", "Host", "Hosts", "Timer", "WallTimer", "pause_asked", "retry_after", "until_text"]
 
 
 class Timer(Protocol):
@@ -115,16 +113,6 @@ class Hosts:
 
 SHARED = Hosts()
 """Of this process."""
-
-
-def backoff(retry: Retry, attempt: int, chance: random.Random) -> float:
-    """Seconds after the ``attempt``-th failure (from 1)."""
-    most = retry.max_backoff.total_seconds()
-    try:
-        wait = min(most, retry.initial_backoff.total_seconds() * retry.multiplier ** (attempt - 1))
-    except OverflowError:
-        wait = most
-    return wait * (1 + chance.uniform(-retry.jitter, retry.jitter))
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:

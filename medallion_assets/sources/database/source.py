@@ -1,5 +1,8 @@
 """The database source: one statement, one snapshot, one pass."""
 
+import logging
+import random
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -8,11 +11,13 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
-from medallion_assets.errors import ConfigError
+from medallion_assets.errors import ConfigError, ExtractionError
 from medallion_assets.intent.platform import DatabaseConnection
+from medallion_assets.intent.request import Retry
 from medallion_assets.intent.source import Database, Parallel
 from medallion_assets.lake.manifest import CursorValue, SourceFacts
 from medallion_assets.lake.ports import Batch, Request
+from medallion_assets.sources.backoff import backoff
 from medallion_assets.sources.database.session import Place, Session, failing, needs_driver
 from medallion_assets.sources.database.statement import Relation, bind, check_read_only
 from medallion_assets.sources.database.watch import Watched
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DatabaseReading", "DatabaseSource"]
 
+_LOG = logging.getLogger(__name__)
 _TIMEOUT_S = 600.0
 _EPOCH = "1970-01-01T00:00:00+00:00"
 
@@ -58,6 +64,11 @@ class DatabaseSource:
         """As asked for, within the turns of the connection."""
         asked, most = self.spec.parallel, self.turns.count
         return asked if asked is None or most is None else Parallel(column=asked.column, count=min(asked.count, most))
+
+    @property
+    def retry(self) -> Retry:
+        """Once, unless the source or its connection says otherwise."""
+        return self.spec.retry or (self.connection and self.connection.retry) or Retry(max_attempts=1)
 
     def opened(self, place: Place) -> Session:
         """A session of the kind that the URL names."""
@@ -111,14 +122,36 @@ class DatabaseReading:
         self._open.close()
 
     def __iter__(self) -> Iterator[Batch]:
-        where = f"{self._place.where}  {self._place.shown}"
         parallel = self._source.parallel
         self._open.enter_context(self._source.turns.hold(1 if parallel is None else parallel.count))
-        watched = Watched(self._frames(), self._place.timeout_s, self._cancel, where)
-        self._open.callback(watched.close)
-        for rows in watched:
+        for rows in self._connected():
             self._rows += rows.height
             yield Batch(rows)
+
+    def _connected(self) -> "Iterator[pl.DataFrame]":
+        """The rows, from whichever attempt reaches the database. What breaks off later is not tried again."""
+        where, retry, attempt = f"{self._place.where}  {self._place.shown}", self._source.retry, 0
+        while True:
+            attempt += 1
+            watched = Watched(self._frames(), self._place.timeout_s, self._cancel, where)
+            self._open.callback(watched.close)
+            rows = iter(watched)
+            try:
+                first = next(rows, None)
+            except ExtractionError as error:
+                if error.code != "SRC-120" or attempt >= retry.max_attempts:
+                    raise
+                wait = backoff(retry, attempt, random.Random())  # noqa: S311 - jitter
+                _LOG.warning(
+                    "%s cannot be reached; attempt %d of %d, again in %.1f s",
+                    self._place.shown, attempt, retry.max_attempts, wait,
+                )  # fmt: skip
+                time.sleep(wait)
+                continue
+            if first is not None:
+                yield first
+                yield from rows
+            return
 
     @property
     def facts(self) -> SourceFacts:

@@ -171,6 +171,34 @@ def test_another_isolation_is_refused(tmp_path: Path) -> None:
         read(URL, tmp_path, isolation="read_committed")
 
 
+@pytest.mark.parametrize(("attempts", "reached"), [(1, False), (2, False), (3, True)])
+def test_connecting_is_tried_again_as_often_as_the_intent_says(
+    attempts: int, reached: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 2:
+            _table(tmp_path, "id INTEGER", [(1,)])
+
+    monkeypatch.setattr("time.sleep", wait)
+    retry = {"max_attempts": attempts, "initial_backoff": "2s", "jitter": 0}
+    if reached:
+        assert read(URL, tmp_path, retry=retry).rows() == [(1,)]
+    else:
+        with pytest.raises(ExtractionError, match="SRC-120"):
+            read(URL, tmp_path, retry=retry)
+    assert waits == [2.0, 4.0][: attempts - 1]
+
+
+def test_a_statement_that_is_refused_is_not_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _table(tmp_path, "id INTEGER", [(1,)])
+    monkeypatch.setattr("time.sleep", lambda _: pytest.fail("it waits"))
+    with pytest.raises(ExtractionError, match="SRC-122"):
+        read(URL, tmp_path, table="nothing", retry={"max_attempts": 3})
+
+
 def test_memory_stays_within_batches(tmp_path: Path) -> None:
     _table(tmp_path, "id INTEGER", [(n,) for n in range(1000)])
     assert [rows.height for rows in frames(source(URL, tmp_path, fetch_rows=400))] == [399, 400, 201]
