@@ -432,6 +432,7 @@ class Project:
                 restate=restate,
                 progress=progress,
             )
+            self._export_bronze(plan)
             told(done)
             return done
 
@@ -474,6 +475,14 @@ class Project:
         from medallion_assets.runs.verify import verify_bronze
 
         return verify_bronze(plan, partition, store=self.store(plan.bronze.store), head=head, around=self._around(plan))
+
+    def _export_bronze(self, plan: DatasetPlan) -> tuple[str, ...]:
+        """Bring the CSV files of the plan's bronze, when it has some, to the head of its log; the paths written."""
+        if not plan.bronze.csv:
+            return ()
+        from medallion_assets.runs.export import export_bronze
+
+        return export_bronze(plan, self.head(plan), self.store(plan.bronze.store))
 
     def refine(
         self,
@@ -603,7 +612,7 @@ class Project:
         from medallion_assets.bronze.repair import rebuild_copies
         from medallion_assets.tables.parquet import ParquetTable
 
-        written = rebuild_copies(self.store(plan.bronze.store), plan.bronze.path)
+        written = (*rebuild_copies(self.store(plan.bronze.store), plan.bronze.path), *self._export_bronze(plan))
         readers = [silver for other in self.plans if other.bronze == plan.bronze for silver in other.silvers]
         tables = [self.table(silver) for silver in readers if silver.format == "parquet"]
         return (*written, *(path for table in tables if isinstance(table, ParquetTable) for path in table.repair()))
@@ -630,6 +639,7 @@ class Project:
             )  # fmt: skip
         if done.commit is None:
             return done, ()
+        self._export_bronze(plan)
         return done, tuple(self.refine(other, reader) for other, reader in readers)
 
     def sweep(self, plan: DatasetPlan, *, grace: timedelta | None = None, delete: bool = False) -> "Sweep":

@@ -73,6 +73,7 @@ class LoadBase(Spec):
     store: Name | None = None
     chunk: Chunk = Chunk.model_construct()
     formats: Many[Literal["parquet", "csv"]] = ("parquet",)
+    """Parquet is the data, and always written; ``csv``: CSV files of the parts, too, for other readers."""
     compression: Literal["zstd", "snappy", "gzip", "lz4", "brotli"] = "zstd"
 
 

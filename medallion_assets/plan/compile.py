@@ -147,6 +147,7 @@ def _bronze(dataset: DatasetId, feed: Intent, load: Load, platform: Platform) ->
         part_rows=load.chunk.rows,
         part_bytes=load.chunk.bytes,
         compression=load.compression,
+        csv="csv" in load.formats,
         retention=feed.retention.bronze,
     )
 

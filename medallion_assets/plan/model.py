@@ -60,6 +60,8 @@ class BronzePlan:
     part_rows: int
     part_bytes: int
     compression: Literal["zstd", "snappy", "gzip", "lz4", "brotli"]
+    csv: bool
+    """Beside the parts, which are the data, lie CSV files of them."""
     retention: timedelta | None
     """How long the parts of a replaced load are kept after silver has absorbed its replacement; None: for good."""
 

@@ -16,7 +16,6 @@ __all__ = ["inactive", "unbuilt"]
 def unbuilt(intent: Intent, source: Source, load: Load, platform: Platform) -> tuple[str, ...]:
     """One sentence for each thing that this version cannot run. Empty: the dataset can be run."""
     asked = [
-        *_load(load),
         *(name for silver in intent.silver for name in _silver(silver, intent)),
         *(name for check in intent.checks for name in _check(check)),
     ]
@@ -33,11 +32,6 @@ def inactive(intent: Intent) -> tuple[str, ...]:
         and not isinstance(intent.source, File | Kafka),
     }
     return tuple(f"{name} is accepted and not active in this version." for name, given in asked.items() if given)
-
-
-def _load(load: Load) -> Iterator[str]:
-    if "csv" in load.formats:
-        yield "bronze as csv (`load.formats`)"
 
 
 def _silver(silver: Silver, intent: Intent) -> Iterator[str]:

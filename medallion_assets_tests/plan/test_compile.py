@@ -183,17 +183,6 @@ def test_a_silver_on_anothers_bronze_reads_its_path_calendar_and_pattern() -> No
 
 
 @pytest.mark.parametrize(
-    ("line", "load", "said"),
-    [
-        ("{type: file, path: x.csv}", "{pattern: full, formats: [csv]}", "Bronze as csv"),
-    ],
-)
-def test_what_is_not_built_is_said_by_name(line: str, load: str, said: str) -> None:
-    sentences = source(line, load).not_built
-    assert any(said in sentence for sentence in sentences), sentences
-
-
-@pytest.mark.parametrize(
     ("more", "said"),
     [
         ("silver: {model: scd_type_1, keys: k, engine: duckdb}", "Engine `duckdb`"),
