@@ -35,6 +35,7 @@ torture: $(VENV)/.dev        ## kill, race and starve runs by the hundred; ARGS=
 bench: $(VENV)/.bench        ## speed and memory, as ratios; benchmarks/README.md
 	$(BIN)/python benchmarks/small_job.py
 	$(BIN)/python benchmarks/bronze_csv.py --times 4
+	$(BIN)/python benchmarks/jsonl.py
 	$(BIN)/python benchmarks/objects.py
 	$(BIN)/python benchmarks/rest.py
 	$(BIN)/python benchmarks/silver.py

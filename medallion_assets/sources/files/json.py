@@ -10,6 +10,7 @@ import msgspec
 
 from medallion_assets.errors import ConfigError, ExtractionError
 from medallion_assets.lake.ports import Batch
+from medallion_assets.sources.files.json_quick import Quick
 from medallion_assets.sources.files.json_rows import FAILURES, Element, Rows
 
 __all__ = ["Nested", "elements_at", "find_text", "read_json", "read_json_lines"]
@@ -33,7 +34,7 @@ def read_json_lines(
     ``changes``: a file without a line says that nothing changed. As the complete state it would delete every key, and
     a failed upload looks the same. Raises ExtractionError SRC-009 (then), SRC-013 (a line longer than 64 MiB).
     """
-    rows, line, seen = Rows(name, where, nested), 1, False
+    quick, line, seen = Quick(Rows(name, where, nested)), 1, False
     while block := stream.read(_BLOCK):
         rest = stream.readline(_LINE_LIMIT)
         if len(rest) >= _LINE_LIMIT:
@@ -43,11 +44,10 @@ def read_json_lines(
                 where=f"{where}:{line + block.count(_NEWLINE)}",
                 fix="Check that this is one object a line; for one list use format json.",
             )
-        lines = (block + rest).removesuffix(_NEWLINE).split(_NEWLINE)
-        elements = [Element(text, line + i) for i, text in enumerate(map(bytes.strip, lines)) if text]
-        line += len(lines)
-        seen = seen or bool(elements)
-        yield rows.batch(elements)
+        batch, some = quick.batch((block + rest).removesuffix(_NEWLINE), line)
+        line += block.count(_NEWLINE) + rest.count(_NEWLINE)
+        seen = seen or some
+        yield batch
     if not (seen or changes):
         raise _empty(where, "Deliver at least one object, or load it as changes (load: incremental or cdc).")
 

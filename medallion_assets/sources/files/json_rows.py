@@ -4,7 +4,7 @@ A number keeps its characters (``1.10``, ``1e5``, ``9223372036854775808``), ``tr
 object or list is its own JSON text, a string its characters; null and a missing member are null.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
@@ -40,10 +40,8 @@ class Columns:
         self._where = where
         self._names: dict[str, None] = {}
 
-    def frame(self, rows: "list[dict[str, str | None]]") -> "pl.DataFrame":
-        """Raises ExtractionError SRC-016 for more than 20,000 columns."""
-        import polars as pl
-
+    def meet(self, rows: "Sequence[dict[str, str | None]]") -> None:
+        """See the columns of these rows. Raises ExtractionError SRC-016 for more than 20,000 columns."""
         for row in rows:
             if not row.keys() <= self._names.keys():
                 self._names.update(dict.fromkeys(row))
@@ -54,6 +52,12 @@ class Columns:
                 where=self._where,
                 fix="Keep maps of values as JSON text (`nested: json`), or turn the file into records.",
             )
+
+    def frame(self, rows: "Sequence[dict[str, str | None]]") -> "pl.DataFrame":
+        """These rows under all columns that were met. Raises as ``meet``."""
+        import polars as pl
+
+        self.meet(rows)
         return pl.DataFrame({c: pl.Series(c, [row.get(c) for row in rows], pl.String) for c in self._names})
 
 
@@ -62,20 +66,26 @@ class Rows:
 
     def __init__(self, name: str, where: str, nested: Literal["json", "flatten"]) -> None:
         self._name, self._flatten = name, nested == "flatten"
-        self._columns = Columns(where)
+        self.columns = Columns(where)
 
     def batch(self, elements: Iterable[Element]) -> Batch:
         """Raises ExtractionError SRC-016 for more than 20,000 columns."""
         rows: list[dict[str, str | None]] = []
         refused: list[Refused] = []
         for element in elements:
-            row = self.cells(element.raw)
-            if isinstance(row, str):
-                raw = element.raw.decode("utf-8", "backslashreplace")
-                refused.append(Refused("json", row, self._name, element.line, raw))
+            row = self.row(element)
+            if isinstance(row, Refused):
+                refused.append(row)
             else:
                 rows.append(row)
-        return Batch(self._columns.frame(rows), tuple(refused))
+        return Batch(self.columns.frame(rows), tuple(refused))
+
+    def row(self, element: Element) -> dict[str, str | None] | Refused:
+        """Cells by column, or the row as it stands and why it is none."""
+        row = self.cells(element.raw)
+        if isinstance(row, str):
+            return Refused("json", row, self._name, element.line, element.raw.decode("utf-8", "backslashreplace"))
+        return row
 
     def cells(self, raw: bytes) -> dict[str, str | None] | str:
         """Cells by column, or why there are none."""
