@@ -27,7 +27,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 
 test-services: $(VENV)/.dev  ## the tests that need a real program beside them: Ceph, Azurite, PostgreSQL, MariaDB, Kafka, Chromium
-	$(BIN)/pytest -m "browser or service"
+	$(BIN)/pytest -n 2 --dist loadfile -m "browser or service"
 
 torture: $(VENV)/.dev        ## kill, race and starve runs by the hundred; ARGS="--backend all --count 1000"
 	$(BIN)/python -m medallion_assets_tests.torture $(ARGS)

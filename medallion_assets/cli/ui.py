@@ -47,7 +47,9 @@ def serve(root: Path, env: str | None, host: str, port: int) -> int:
         )
     _refuse_taken(host, port)
     print(f"Dagster on http://{host}:{port} (Ctrl-C to stop)", file=sys.stderr)
-    variables = {**os.environ, "DAGSTER_HOME": str(dagster_home(root, os.environ)), "MEDALLION_PROJECT": str(root)}
+    home = dagster_home(root, os.environ)
+    _make_tables(home)
+    variables = {**os.environ, "DAGSTER_HOME": str(home), "MEDALLION_PROJECT": str(root)}
     if env is not None:
         variables["MEDALLION_ENV"] = env
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the children are stopped then, too
@@ -61,6 +63,15 @@ def serve(root: Path, env: str | None, host: str, port: int) -> int:
         return _first_end(children)
     finally:
         _stop(children)
+
+
+def _make_tables(home: Path) -> None:
+    """Dagster's tables in a new home: its webserver and daemon, begun at once, would both make them, and one fail."""
+    if not (home / "schedules/schedules.db").exists():
+        from dagster import DagsterInstance
+
+        with DagsterInstance.from_config(str(home)) as instance:
+            instance.get_runs_count()
 
 
 def _refuse_taken(host: str, port: int) -> None:

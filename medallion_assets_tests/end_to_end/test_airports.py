@@ -96,7 +96,6 @@ def test_days_in_another_order_give_the_same_table_row_for_row(loaded: Project, 
 def test_a_deleted_part_is_found_before_silver_uses_it(project: Project) -> None:
     copied(project.root)
     project.medallion("run", "airports", "--from", DAYS[0], "--to", DAYS[1]).succeeded()
-    before = project.silver(*TABLE)
     part = project.parts(*DATASET)[0]
     part.unlink()
 
@@ -105,11 +104,15 @@ def test_a_deleted_part_is_found_before_silver_uses_it(project: Project) -> None
     checksum = [line for line in judged.output.splitlines() if f"{part.name} is missing" in line]
     assert len(checksum) == 1, judged.output
 
-    other_day = project.medallion("run", "airports", "--date", DAYS[2])
-    assert other_day.exit_code == 3
-    assert "BRZ-010" in other_day.output
-    assert f"{part.name} is missing." in other_day.output
+    # A day that follows needs the table alone; who needs the part, does without no other way.
+    project.medallion("run", "airports", "--date", DAYS[2]).succeeded()
+    before = project.silver(*TABLE)
+    rebuilt = project.medallion("rebuild", "airports")
+    assert rebuilt.exit_code == 3
+    assert "BRZ-010" in rebuilt.output
+    assert f"{part.name} is missing." in rebuilt.output
     assert_frame_equal(project.silver(*TABLE), before)
 
     project.medallion("run", "airports", "--date", DAYS[0]).succeeded()
-    assert len(whole(project.silver(*TABLE))) > len(before)
+    project.medallion("verify", "--silver", "airports").succeeded()
+    assert_frame_equal(project.silver(*TABLE).drop("_bronze_part"), before.drop("_bronze_part"), check_row_order=False)

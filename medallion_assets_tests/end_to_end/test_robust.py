@@ -9,11 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from urllib.request import Request, urlopen
 
+import dagster as dg
 import polars as pl
 import pytest
 
@@ -62,6 +63,9 @@ class Dagster:
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
+        # Both would make the tables of a new home at once.
+        with dg.DagsterInstance.from_config(str(self.home)):
+            pass
         commands = (
             ["dagster_webserver", "-h", "127.0.0.1", "-p", str(self.port), "-w", "workspace.yaml"],
             ["dagster._daemon", "run", "-w", "workspace.yaml"],
@@ -77,7 +81,8 @@ class Dagster:
 
     def kill(self) -> None:
         for process in self.processes:
-            os.killpg(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # one that could not start has no group
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         self.processes.clear()
 
