@@ -63,6 +63,9 @@ def changes(
     if not (table.patchable and _is_possible(plan, silver, head, state, new)):
         return None
     job = Job(plan, silver, head, state, store, table, engine, verified, new)
+    loads = [live[n].load for n in new]
+    if all(not (load.rows or load.schema) and load.pattern != "full" for load in loads):
+        return _accounted_for_nothing(job)
     try:
         read = job.read(new)
         found = None if read is None else _found(job, *read)
@@ -141,6 +144,12 @@ def _events(job: Job, typed: Typed, read: Sorted) -> Moved | None:
     were = job.engine.evaluate(distinct(lazy(every.filter(pl.col(LOAD).is_in(old))), columns)).height
     mine = unlike.join(known, on=by, how="anti", nulls_equal=True).height
     return Moved(rows, job.nothing, mine + of_known - were)
+
+
+def _accounted_for_nothing(job: Job) -> Changes:
+    """Loads without a row or a column: an empty JSON list, say."""
+    nothing = job.nothing
+    return Changes(nothing, nothing.drop(FILE), job.silver.keys, 0, pl.DataFrame(), {}, job.state)
 
 
 def _accounted(job: Job, typed: Typed, read: Sorted, found: Moved) -> Changes | None:

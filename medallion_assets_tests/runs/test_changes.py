@@ -258,3 +258,14 @@ def test_a_key_that_is_only_in_quarantine_counts_for_the_guard(tmp_path: Path) -
     committed(lake, day_of(2, *((k, 0, "1", "x") for k in range(160))))  # of 400 keys 240 are gone, of 150 rows none
     assert refined(lake, table).how == "whole"
     assert judged(lake, table).held
+
+
+def test_a_day_of_which_nothing_is_known_changes_nothing(tmp_path: Path) -> None:
+    lake = Lake(plan_of("{model: derived_event, keys: k, order_by: t}", "incremental"))
+    table = DeltaTable(str(tmp_path / "t"), {}, "app")
+    committed(lake, day_of(1, (1, 0, "1", "x")))
+    refined(lake, table)
+    lake.commit("2024-01-03", pl.DataFrame())
+    done = refined(lake, table)
+    assert (done.how, done.written, done.bronze_n) == ("changes", False, 2)
+    judged(lake, table)
