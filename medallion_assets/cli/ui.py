@@ -16,6 +16,7 @@ __all__ = ["dagster_home", "serve"]
 
 _SETTINGS = "telemetry: {enabled: false}\nnux: {enabled: false}\n"
 _GRACE_S = 10.0
+_OPEN = "import dagster; dagster.DagsterInstance.get().dispose()"
 
 
 def dagster_home(root: Path, variables: Mapping[str, str]) -> Path:
@@ -48,7 +49,6 @@ def serve(root: Path, env: str | None, host: str, port: int) -> int:
     _refuse_taken(host, port)
     print(f"Dagster on http://{host}:{port} (Ctrl-C to stop)", file=sys.stderr)
     home = dagster_home(root, os.environ)
-    _make_tables(home)
     variables = {**os.environ, "DAGSTER_HOME": str(home), "MEDALLION_PROJECT": str(root)}
     if env is not None:
         variables["MEDALLION_ENV"] = env
@@ -58,6 +58,7 @@ def serve(root: Path, env: str | None, host: str, port: int) -> int:
         [sys.executable, "-m", "dagster_webserver", "-h", host, "-p", str(port), *location],
         [sys.executable, "-m", "dagster._daemon", "run", *location],
     )
+    _make_tables(home, variables)
     children = [subprocess.Popen(command, env=variables, cwd=root) for command in commands]  # noqa: S603 - our own words
     try:
         return _first_end(children)
@@ -65,13 +66,13 @@ def serve(root: Path, env: str | None, host: str, port: int) -> int:
         _stop(children)
 
 
-def _make_tables(home: Path) -> None:
-    """Dagster's tables in a new home: its webserver and daemon, begun at once, would both make them, and one fail."""
-    if not (home / "schedules/schedules.db").exists():
-        from dagster import DagsterInstance
+def _make_tables(home: Path, variables: Mapping[str, str]) -> None:
+    """Dagster's tables in a new home: its webserver and daemon, begun at once, would both make them, and one fail.
 
-        with DagsterInstance.from_config(str(home)) as instance:
-            instance.get_runs_count()
+    What is wrong with the home, the two say themselves.
+    """
+    if not (home / "schedules/schedules.db").exists():
+        subprocess.run([sys.executable, "-c", _OPEN], env=variables, stderr=subprocess.DEVNULL, check=False)  # noqa: S603
 
 
 def _refuse_taken(host: str, port: int) -> None:

@@ -14,7 +14,6 @@ from pathlib import Path
 from threading import Thread
 from urllib.request import Request, urlopen
 
-import dagster as dg
 import polars as pl
 import pytest
 
@@ -64,8 +63,8 @@ class Dagster:
 
     def start(self) -> None:
         # Both would make the tables of a new home at once.
-        with dg.DagsterInstance.from_config(str(self.home)):
-            pass
+        opened = [sys.executable, "-c", "import dagster; dagster.DagsterInstance.get().dispose()"]
+        subprocess.run(opened, env=self.environment, check=True)
         commands = (
             ["dagster_webserver", "-h", "127.0.0.1", "-p", str(self.port), "-w", "workspace.yaml"],
             ["dagster._daemon", "run", "-w", "workspace.yaml"],
