@@ -35,6 +35,8 @@ __all__ = ["refine"]
 _SEMANTICS = 1
 """Of the silver models: another number builds every table again."""
 _TRIES = 5
+_SHOWN = ["reason", "column", "value", "commit", "part", "row"]
+"""Of a row in quarantine, what a verdict shows and finds it by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,10 +281,17 @@ def _moved(run: _Run, state: TableState, dropped: Mapping[str, str]) -> Iterator
 
 
 def _held(run: _Run, state: TableState, rules: Sequence[str]) -> dict[str, str]:
-    """Rule → some of the rows that it put into quarantine: the value and where it lies in bronze."""
+    """Rule → some of the rows that it put into quarantine: the value and where it lies in bronze.
+
+    A file that cannot be read costs the sample: the table is committed, and its counts are the verdict.
+    """
     if state.quarantine is None or not rules:
         return {}
-    rows = pl.read_parquet(BytesIO(run.quarantine_store.get(state.quarantine))).filter(pl.col("reason").is_in(rules))
+    try:
+        rows = pl.read_parquet(BytesIO(run.quarantine_store.get(state.quarantine)), columns=_SHOWN)
+    except (StorageError, pl.exceptions.PolarsError):
+        return {}
+    rows = rows.filter(pl.col("reason").is_in(rules))
     pii = frozenset(column.name for column in run.plan.columns if column.pii)
     found: dict[str, str] = {}
     for (rule,), some in rows.group_by("reason", maintain_order=True):

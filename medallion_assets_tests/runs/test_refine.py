@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 from medallion_assets.engines.polars import PolarsEngine
 from medallion_assets.errors import CheckError, Conflict, Corrupt, StorageError
 from medallion_assets.lake.ports import TableState
-from medallion_assets.lake.results import Held, Refined
+from medallion_assets.lake.results import CheckResult, Held, Refined
 from medallion_assets.plan.model import DatasetPlan
 from medallion_assets.runs.refine import refine
 from medallion_assets.tables.delta import DeltaTable
@@ -307,13 +307,42 @@ def test_rules_drop_and_quarantine_and_say_so(tables: Tables, tmp_path: Path) ->
     assert pl.read_parquet(tmp_path / "q").select("reason", "column", "value").rows() == [
         ("known", "name", "cid"), ("known", "name", "dan")
     ]  # fmt: skip
-    told = {c.name: (c.passed, c.facts["rows"], c.facts["failing"]) for c in done.checks}
-    assert told == {"known": (False, 4, 2), "small": (False, 4, 2)}
-    shown = {c.name: c.facts["sample"] for c in done.checks}
-    assert shown == {"known": "name=cid, row=1/1/1; name=dan, row=1/1/3", "small": "id=9"}
-    again = tables.refine(lake).checks
-    assert [c.summary for c in again if c.name == "known"] == [c.summary for c in done.checks if c.name == "known"]
-    assert [c.facts["failing"] for c in again] == [2, 2]
+    fix = "correct them where they come from and load the partition again."
+    numbers = {"rows": 4, "failing": 2, "share": 0.5, "threshold": 0.0}
+    known = CheckResult(
+        "known", "silver", passed=False, severity="warn", blocking=False,
+        summary="2 of 4 rows break the rule: name is one of ann, bob. First: name=cid, row=1/1/1; name=dan, row=1/1/3."
+        f" Fix: `medallion quarantine show shop.orders` lists them; {fix}",
+        facts={**numbers, "sample": "name=cid, row=1/1/1; name=dan, row=1/1/3"},
+    )  # fmt: skip
+    small = CheckResult(
+        "small", "silver", passed=False, severity="warn", blocking=False,
+        summary=f"2 of 4 rows break the rule: id is at most 3. First: id=9. Fix: they were dropped; {fix}",
+        facts={**numbers, "sample": "id=9"},
+    )  # fmt: skip
+    assert done.checks == (known, small)
+    # Dropped rows are nowhere; those in quarantine are shown also when nothing is new.
+    unseen = replace(small, summary=small.summary.replace(" First: id=9.", ""), facts=numbers)
+    assert tables.refine(lake).checks == (known, unseen)
+
+
+@pytest.mark.parametrize("harm", ["lost", "damaged"])
+def test_a_quarantine_that_cannot_be_read_costs_its_sample_only(tables: Tables, harm: str) -> None:
+    lake = Lake(plan_of(SCD1, "incremental", RULED))
+    lake.commit("2024-01-01", rows("1 2024-01-01 ann", "2 2024-01-01 cid"))
+    path = tables.refine(lake).quarantine
+    assert path is not None
+    lake.store.delete(path)
+    if harm == "damaged":
+        lake.store.put(path, b"PAR1")
+    lake.commit("2024-01-02", rows("3 2024-01-02 bob"))
+    for how in ("changes", "nothing"):
+        done = tables.refine(lake)
+        assert done.how == how
+        assert [row[0] for row in tables.read()] == [1, 3]
+        assert [(c.passed, c.facts["failing"], c.facts.get("sample")) for c in done.checks] == [
+            (False, 1, None), (True, 0, None),
+        ]  # fmt: skip
 
 
 def test_samples_of_moved_rows_hide_what_is_personal(tables: Tables) -> None:
