@@ -738,7 +738,7 @@ def _planned(root: Path, platform: Platform, files: Mapping[str, str]) -> Planne
 
     if len(files) < MANY:
         return compiled()
-    return cached(root / ".medallion", key_of(files, repr(platform)), compiled)
+    return cached(root / ".medallion", key_of(files, platform), compiled)
 
 
 def _absent(source: Source, partition: Partition) -> ExtractionError | None:

@@ -25,8 +25,10 @@ from medallion_assets.intent.rules import intent_problems, platform_problems, pr
 from medallion_assets.intent.slips import LEGACY, mend_decimals, syntax_words
 from medallion_assets.intent.tree import At, Branch, Entry, Items, Leaf, Node, to_data
 
-__all__ = ["LocatedIntent", "documents", "parse_platform", "parse_project"]
+__all__ = ["YAML_VERSION", "LocatedIntent", "documents", "parse_platform", "parse_project"]
 
+YAML_VERSION: str = yaml.__version__
+"""Of the library: another one may read a text otherwise."""
 _MAX_BYTES = 2**20
 _MAX_DEPTH = 64
 _MAX_VALUES = 100_000

@@ -2,7 +2,8 @@
 
 A code location is loaded by its server and by the worker of every run. Plans are plain frozen data, so they are kept as
 JSON: a list of nodes, each made of those before it, and each kept once however often it occurs. What is read is what
-was written by this version of the package; an entry that is missing, damaged or not ours is compiled again.
+was written by this version of the package; an entry that is missing, damaged or not ours is compiled again. So is, each
+time, a project with a source of another package: its spec is not ours to make.
 """
 
 import json
@@ -17,16 +18,19 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pydantic
 from pydantic import BaseModel
 
 from medallion_assets import __version__
 from medallion_assets.errors import Problem
+from medallion_assets.intent.parse import YAML_VERSION
+from medallion_assets.intent.platform import Platform
 from medallion_assets.plan.model import DatasetPlan
 
 __all__ = ["MANY", "Planned", "cached", "key_of"]
 
 MANY = 20
-"""Fewer intents are compiled sooner than an entry is read."""
+"""Fewer intents gain less than 0.04 s a process, for which no project needs another folder."""
 _KEPT = 3
 _PACKAGE = __name__.partition(".")[0]
 
@@ -34,8 +38,12 @@ Planned = tuple[tuple[DatasetPlan, ...], tuple[Problem, ...]]
 """Plans, and what is questionable in their intents."""
 
 
-def key_of(files: Mapping[str, str], settings: str) -> str:
-    """Hash of the texts of all files, of the platform and of the code that compiles them."""
+def key_of(files: Mapping[str, str], platform: Platform) -> str:
+    """Hash of the texts of all files, of the platform and of the code that compiles them.
+
+    Defaults count as they are written and where: ``1.10`` and ``1.1`` are other texts, and warnings name their lines.
+    """
+    settings = f"{platform!r}\n{platform.defaults_tree()!r}"
     digest = sha256(f"{__version__}\n{_code()}\n{settings}".encode())
     for name in sorted(files):
         digest.update(f"\n{name}\n{len(files[name])}\n{files[name]}".encode())
@@ -44,28 +52,43 @@ def key_of(files: Mapping[str, str], settings: str) -> str:
 
 @cache
 def _code() -> str:
-    """Sizes and times of the modules that make plans: who changes them does not change the version."""
+    """Versions of the libraries that read intents; sizes and times of the modules that make plans of them: who changes
+    these does not change the version.
+    """
     root = Path(__file__).parent.parent
-    found = (path for folder in ("intent", "plan") for path in sorted((root / folder).glob("*.py")))
-    return " ".join(f"{path.name}:{(stat := path.stat()).st_size}:{stat.st_mtime_ns}" for path in found)
+    found = (path for folder in ("intent", "lake", "plan") for path in sorted((root / folder).glob("*.py")))
+    stats = " ".join(f"{path.name}:{(stat := path.stat()).st_size}:{stat.st_mtime_ns}" for path in found)
+    return f"{pydantic.VERSION} {YAML_VERSION} {stats}"
 
 
 def cached(folder: Path, key: str, compile_: Callable[[], Planned]) -> Planned:
     """What ``compile_`` gives, from ``folder`` when it holds an entry ``key``. Raises what ``compile_`` raises."""
     entry = folder / f"plans-{key}.json"
     with suppress(OSError, ValueError, LookupError, TypeError, AttributeError, ImportError):
-        return _read(entry.read_text())
+        return _read(_sound(entry.read_text("ascii")))
     planned = compile_()
     with suppress(OSError, _Foreign):  # a folder that cannot be written costs time, nothing else
-        _keep(entry, _written(planned))
+        _keep(entry, _sealed(_written(planned)))
     return planned
+
+
+def _sealed(text: str) -> str:
+    return f"{sha256(text.encode()).hexdigest()}\n{text}"
+
+
+def _sound(sealed: str) -> str:
+    """What was sealed. Raises ValueError when it is not the same any more."""
+    told, _, text = sealed.partition("\n")
+    if told != sha256(text.encode()).hexdigest():
+        raise ValueError("damaged")
+    return text
 
 
 def _keep(entry: Path, text: str) -> None:
     entry.parent.mkdir(exist_ok=True)
     (entry.parent / ".gitignore").write_text("*\n")
     fresh = entry.with_suffix(f".{uuid4().hex}")
-    fresh.write_text(text)
+    fresh.write_text(text, "ascii")
     fresh.replace(entry)
     others = sorted(entry.parent.glob("plans-*"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
     for old in others[_KEPT:]:
@@ -74,8 +97,8 @@ def _keep(entry: Path, text: str) -> None:
 
 # ------------------------------------------------------------------------------------------------ nodes
 
-# A value in a node is a JSON scalar, or [n]: node n. Kinds of nodes: tuple, mapping, date, span, and object, which has
-# the number of its class, its values in the order of the class's fields and, of pydantic models, the fields given.
+# A value in a node is a JSON scalar, or [n]: node n. Kinds of nodes: tuple, list, mapping, date, span and object, which
+# has the number of its class, its values in the order of the class's fields and, of pydantic models, the fields given.
 
 
 class _Foreign(Exception):
@@ -100,8 +123,8 @@ class _Writer:
         return [self._numbers[text]]
 
     def _node(self, given: object) -> list[Any]:
-        if isinstance(given, tuple):
-            return ["tuple", *(self.value(item) for item in given)]
+        if isinstance(given, tuple | list):
+            return ["list" if isinstance(given, list) else "tuple", *(self.value(item) for item in given)]
         if isinstance(given, Mapping):
             return ["mapping", *([self.value(k), self.value(v)] for k, v in given.items())]
         if type(given) is date:
@@ -161,8 +184,8 @@ def _made(kind: str, node: list[Any], classes: Sequence[tuple[type, Sequence[str
         return [made[v[0]] if type(v) is list else v for v in given]
 
     match kind:
-        case "tuple":
-            return tuple(values(node))
+        case "tuple" | "list":
+            return tuple(values(node)) if kind == "tuple" else values(node)
         case "mapping":
             return dict(zip(values(pair[0] for pair in node), values(pair[1] for pair in node), strict=True))
         case "date":

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pydantic
 import pytest
 
 from medallion_assets import project as projects
@@ -12,12 +13,15 @@ from medallion_assets.plan import cache
 from medallion_assets.plan.cache import Planned, cached, key_of
 from medallion_assets.plan.compile import compile_plans
 from medallion_assets.project import Project
+from medallion_assets_tests.plan import golden
 
 ROOT = Path(__file__).parent.parent.parent
 INTENT = """
 system: retail
 table: t{n}
-source: {{type: api, base_url: "https://x.example", path: /t, auth: {{type: bearer, token: "${{env:TOKEN}}"}}}}
+source: {{type: api, base_url: "https://x.example", path: /t, auth: {{type: bearer, token: "${{env:TOKEN}}"}},
+         method: POST, body: {{ids: [1, 2.0, true, null], deep: {{none: []}}}}}}
+meta: {{seen: [a, {{b: 1}}]}}
 load: {{pattern: incremental, cursor: {{column: at}}, full_refresh: {{every: 7d, source: {{path: /all}}}}}}
 schedule: "0 6 * * *"
 sensor: {{interval: 60s}}
@@ -37,6 +41,13 @@ def never() -> Planned:
     raise AssertionError("compiled again")
 
 
+def resealed(entry: Path, old: str, new: str) -> str:
+    """As another writer would leave it: its hash is right."""
+    text = cache._sound(entry.read_text())
+    assert old in text
+    return cache._sealed(text.replace(old, new))
+
+
 def texts(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder.parent)): path.read_text() for path in folder.rglob("*.yaml")}
 
@@ -45,20 +56,62 @@ def texts(folder: Path) -> dict[str, str]:
     "files", [texts(ROOT / "intents"), {"intents/a.yaml": INTENT.format(n=1)}], ids=["ours", "api"]
 )
 def test_what_is_read_is_what_was_compiled(files: dict[str, str], tmp_path: Path) -> None:
-    given = cached(tmp_path, "k", lambda: planned(files))
-    read = cached(tmp_path, "k", never)
-    assert read == given == planned(files)
-    assert [repr(plan) for plan in read[0]] == [repr(plan) for plan in given[0]]
+    same(planned(files), lambda: planned(files), tmp_path)
+
+
+@pytest.mark.parametrize("example", golden.EXAMPLES, ids=[example.stem for example in golden.EXAMPLES])
+def test_every_example_is_read_as_it_was_compiled(example: Path, tmp_path: Path) -> None:
+    given = golden.plans(example), ()
+    same(given, lambda: given, tmp_path)
+
+
+def same(expected: Planned, compile_: Callable[[], Planned], folder: Path) -> None:
+    cached(folder, "k", compile_)
+    read = cached(folder, "k", never)
+    assert read == expected
+    assert repr(read) == repr(expected)
 
 
 def test_a_key_follows_from_every_text() -> None:
+    one, other = parse_platform(None), parse_platform("environment: prod")
     files = {"a": "1", "b": "2"}
     keys = {
-        key_of(files, "p"), key_of(files, "q"), key_of({"a": "1"}, "p"), key_of({"a": "1", "c": "2"}, "p"),
-        key_of({"a": "1\nb", "b": "2"}, "p"), key_of({"a": "2", "b": "1"}, "p"),
+        key_of(files, one), key_of(files, other), key_of({"a": "1"}, one), key_of({"a": "1", "c": "2"}, one),
+        key_of({"a": "1\nb", "b": "2"}, one), key_of({"a": "2", "b": "1"}, one),
     }  # fmt: skip
     assert len(keys) == 6
-    assert key_of(dict(reversed(files.items())), "p") == key_of(files, "p")
+    assert key_of(dict(reversed(files.items())), one) == key_of(files, one)
+
+
+def test_a_key_follows_from_the_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    platform = parse_platform(None)
+    keys = {key_of({}, platform)}
+    for library, name in ((pydantic, "VERSION"), (cache, "YAML_VERSION")):
+        with monkeypatch.context() as patched:
+            patched.setattr(library, name, "0.0")
+            cache._code.cache_clear()
+            keys.add(key_of({}, platform))
+    cache._code.cache_clear()
+    assert len(keys) == 3
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("defaults: {tags: {v: 1.10}}", "defaults: {tags: {v: 1.1}}"),
+        ("defaults: {tags: {v: 0}}", "# moved\ndefaults: {tags: {v: 0}}"),
+        ("defaults: {tags: {v: 0}}", "defaults: {tags: {v: 0}}\nbronze: {prefix: raw}"),
+    ],
+    ids=["spelling", "place", "another key"],
+)
+def test_defaults_count_as_they_are_written(before: str, after: str) -> None:
+    assert key_of({}, parse_platform(before)) != key_of({}, parse_platform(after))
+
+
+def test_a_default_written_otherwise_changes_the_plans(many: Path) -> None:
+    for version in ("1.10", "1.1"):
+        (many / "platform.yaml").write_text(f"defaults: {{tags: {{v: {version}}}}}")
+        assert {plan.tags["v"] for plan in Project.load(many, variables={}).plans} == {version}
 
 
 @pytest.mark.parametrize(
@@ -66,11 +119,13 @@ def test_a_key_follows_from_every_text() -> None:
     [
         lambda entry: entry.write_text(entry.read_text()[:-9]),
         lambda entry: entry.write_text("{}"),
-        lambda entry: entry.write_text(entry.read_text().replace("medallion_assets.plan.model", "os")),
-        lambda entry: entry.write_text(entry.read_text().replace('"tuple"', '"other"')),
+        lambda entry: entry.write_text(entry.read_text().replace("x.example", "y.example")),
+        lambda entry: entry.write_bytes(b"\xff" + entry.read_bytes()),
+        lambda entry: entry.write_text(resealed(entry, "medallion_assets.plan.model", "os")),
+        lambda entry: entry.write_text(resealed(entry, '"tuple"', '"other"')),
         lambda entry: entry.unlink(),
     ],
-    ids=["cut", "empty", "foreign", "unknown", "gone"],
+    ids=["cut", "empty", "changed", "bytes", "foreign", "unknown", "gone"],
 )
 def test_a_damaged_entry_is_compiled_again(harm: Callable[[Path], object], tmp_path: Path) -> None:
     files = {"intents/a.yaml": INTENT.format(n=1)}
