@@ -625,7 +625,6 @@ class Project:
 
         Raises ConfigError CLI-014, CLI-015, PLN-008; StorageError, CheckError.
         """
-        from medallion_assets.engines.polars import PolarsEngine
         from medallion_assets.runs.expunge import expunge
         from medallion_assets.runs.named_keys import named_keys
 
@@ -634,7 +633,7 @@ class Project:
         tables = None if live else [(reader, self.table(reader)) for _, reader in readers]
         with self._scrubbed():
             done = expunge(
-                plan, silver, wanted, store=self.store(plan.bronze.store), engine=PolarsEngine(), clock=self.clock,
+                plan, silver, wanted, store=self.store(plan.bronze.store), clock=self.clock,
                 run_id=_new_id(), tables=tables, write=write,
             )  # fmt: skip
         if done.commit is None:

@@ -66,7 +66,6 @@ class _Asked:
 
     def row(self, texts: Sequence[str]) -> "dict[str, Json]":
         """The rows that read so; of a key also every row of bronze that has it."""
-        from medallion_assets.engines.polars import PolarsEngine
         from medallion_assets.runs.lineage import bronze_rows, rows_where
         from medallion_assets.runs.matched import Keys
         from medallion_assets.runs.named_keys import named_row
@@ -80,7 +79,7 @@ class _Asked:
         }
         if self.silver.keys and asked.keys() == {*self.silver.keys}:
             keys = Keys(self.silver.keys, (tuple(asked[name] for name in self.silver.keys),))
-            rows = bronze_rows(self.plan, self.silver, keys, self.head, store=self.store, engine=PolarsEngine())
+            rows = bronze_rows(self.plan, self.silver, keys, self.head, store=self.store)
             answer["bronze_rows"] = [_bronze_json(one) for one in rows]
         return answer
 

@@ -1,5 +1,7 @@
 """Silver models on Polars: the default, for what fits in memory."""
 
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import narwhals as nw
@@ -15,10 +17,21 @@ class PolarsEngine:
     def name(self) -> str:
         return "polars"
 
-    def evaluate(self, frame: nw.LazyFrame[Any]) -> pl.DataFrame:
-        """The rows, in the frame's order."""
-        return self.collect(nw.to_native(frame))
+    def frame(self, rows: pl.DataFrame) -> nw.LazyFrame[Any]:
+        return nw.from_native(rows.lazy())
 
-    def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
-        """A native lazy frame as rows."""
-        return frame.collect()
+    def scan(self, files: Sequence[Path]) -> nw.LazyFrame[Any]:
+        return nw.from_native(pl.scan_parquet(list(files), glob=False, hive_partitioning=False))
+
+    def held(self, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+        return self.frame(self.evaluate(frame))
+
+    def evaluate(self, frame: nw.LazyFrame[Any]) -> pl.DataFrame:
+        native: pl.LazyFrame = nw.to_native(frame)
+        return native.collect()
+
+    def batches(self, frame: nw.LazyFrame[Any]) -> Iterator[pl.DataFrame]:
+        yield self.evaluate(frame)
+
+    def close(self) -> None:
+        """There is nothing to let go of."""

@@ -7,6 +7,7 @@ Each port has one behavioural test suite in ``medallion_assets_tests`` that ever
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from medallion_assets.lake.manifest import CursorValue, FileFact, SourceFacts
@@ -289,17 +290,37 @@ class Table(Protocol):
 
 
 class Engine(Protocol):
-    """Evaluates a silver model, a function over narwhals lazy frames, on bronze rows."""
+    """Evaluates what ``silver`` says in narwhals, on lazy frames of its own kind.
+
+    Every engine gives the same rows with the same Polars types; ``frame`` and ``scan`` are where its frames begin.
+    Leaving it (``close``) ends what it started and removes what it wrote; frames of it are of no use then.
+    """
 
     @property
     def name(self) -> str: ...
+    def frame(self, rows: "pl.DataFrame") -> "nw.LazyFrame[Any]":
+        """Rows in memory."""
+        ...
+
+    def scan(self, files: Sequence[Path]) -> "nw.LazyFrame[Any]":
+        """The rows of local Parquet files of one schema, in no order; at least one file."""
+        ...
+
+    def held(self, frame: "nw.LazyFrame[Any]") -> "nw.LazyFrame[Any]":
+        """``frame``, evaluated here and now, once, however often it is looked at: in memory, or where the engine puts
+        what is too large for it.
+        """
+        ...
+
     def evaluate(self, frame: "nw.LazyFrame[Any]") -> "pl.DataFrame":
         """The frame's rows in its order."""
         ...
 
-    def collect(self, frame: "pl.LazyFrame") -> "pl.DataFrame":
-        """Rows of bronze, read and typed."""
+    def batches(self, frame: "nw.LazyFrame[Any]") -> "Iterator[pl.DataFrame]":
+        """The same in pieces that fit in memory, of one schema; at least one piece."""
         ...
+
+    def close(self) -> None: ...
 
 
 # ------------------------------------------------------------------------------------------------ the rest

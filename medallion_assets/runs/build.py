@@ -59,9 +59,7 @@ def build(
     parted = slices(silver.partition_by)
     interval = interval_of(plan, silver)
     needed = (*needed_by_rules(silver), *(() if interval is None else interval.columns))
-    typed = read_typed(
-        plan, silver, head, store=store, engine=engine, needed=needed, interval=interval, verified=verified
-    )
+    typed = read_typed(plan, silver, head, store=store, needed=needed, interval=interval, verified=verified)
     refuse_reserved(typed.columns, silver, parted)
     found = sorted_out(plan, silver, typed)
     outcome = _outcome(silver, plan, typed, found, interval=interval, engine=engine)
@@ -111,7 +109,7 @@ def _outcome(
 ) -> Outcome:
     good = found.good
     if interval is not None:
-        return _histories(silver, plan, typed, good, interval=interval, engine=engine)
+        return _histories(silver, plan, typed, good, interval=interval)
     lazy = nw.from_native(good.lazy())
     match silver.model:
         case "periodic_snapshot":
@@ -129,11 +127,11 @@ def _outcome(
 
 
 def _histories(
-    silver: SilverPlan, plan: DatasetPlan, typed: Typed, good: pl.DataFrame, *, interval: Interval, engine: Engine
+    silver: SilverPlan, plan: DatasetPlan, typed: Typed, good: pl.DataFrame, *, interval: Interval
 ) -> Outcome:
     columns = tuple(dict.fromkeys((*typed.columns, *interval.columns)))
     distinct = good.select(pl.struct(columns).n_unique()).item() if good.height else 0
-    table = engine.collect(intervals(good.lazy(), silver.keys, columns, interval, plan.calendar.timezone))
+    table = intervals(good.lazy(), silver.keys, columns, interval, plan.calendar.timezone).collect()
     if silver.model == "scd_type_1":
         table = table.filter(IS_CURRENT).drop(FROM, TO, IS_CURRENT)
     return Outcome(table, distinct, good.height - distinct, 0)

@@ -19,7 +19,7 @@ from medallion_assets.bronze.repair import rebuild_copies
 from medallion_assets.bronze.writer import rewrite
 from medallion_assets.errors import ConfigError, Conflict, MedallionError, StorageError, StoreUnavailable
 from medallion_assets.lake.manifest import Approval, Commit, Expunge, Head, Note, Part, Rewrite
-from medallion_assets.lake.ports import Clock, Engine, Store, Table
+from medallion_assets.lake.ports import Clock, Store, Table
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 from medallion_assets.runs.matched import KEY, ROW, Keys, match
 from medallion_assets.silver.columns import COMMIT, IS_CURRENT, IS_DELETED, PART
@@ -47,7 +47,7 @@ class Expunged:
 
 
 def expunge(
-    plan: DatasetPlan, silver: SilverPlan, keys: Keys, *, store: Store, engine: Engine, clock: Clock, run_id: str,
+    plan: DatasetPlan, silver: SilverPlan, keys: Keys, *, store: Store, clock: Clock, run_id: str,
     tables: Sequence[tuple[SilverPlan, Table]] | None, write: bool,
     new_attempt: Callable[[], str] = lambda: uuid4().hex,
 ) -> Expunged:  # fmt: skip
@@ -60,7 +60,7 @@ def expunge(
     races; StoreUnavailable BRZ-007.
     """
     for left in reversed(range(_TRIES)):
-        run = _Run(plan, silver, keys, store, engine, tables, new_attempt())
+        run = _Run(plan, silver, keys, store, tables, new_attempt())
         try:
             return run.once(clock, run_id, write=write)
         except StoreUnavailable:
@@ -80,7 +80,6 @@ class _Run:
     silver: SilverPlan
     keys: Keys
     store: Store
-    engine: Engine
     tables: Sequence[tuple[SilverPlan, Table]] | None
     attempt: str
 
@@ -117,7 +116,7 @@ class _Run:
 
     def _found(self, head: Head) -> pl.DataFrame:
         """As ``Matched.rows``."""
-        matched = match(self.plan, self.silver, self.keys, head, store=self.store, engine=self.engine)
+        matched = match(self.plan, self.silver, self.keys, head, store=self.store)
         if self.tables is not None:
             self._require_deleted(matched.wanted, head, self.tables)
         return matched.rows

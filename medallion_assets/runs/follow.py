@@ -53,7 +53,7 @@ class Job:
     def read(self, only: Collection[int], keys: pl.DataFrame | None = None) -> tuple[Typed, Sorted] | None:
         known = Known(self.state.columns, {name: Seen(**seen) for name, seen in self.state.learned.items()})
         typed = read_some(
-            self.plan, self.silver, self.head, store=self.store, engine=self.engine, verified=self.verified,
+            self.plan, self.silver, self.head, store=self.store, verified=self.verified,
             needed=needed_by_rules(self.silver), known=known, only=only, keys=keys,
         )  # fmt: skip
         return None if typed is None else (typed, sorted_out(self.plan, self.silver, typed))

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 import polars as pl
 
 from medallion_assets.errors import CheckError, StorageError
-from medallion_assets.lake.ports import Engine
 from medallion_assets.plan.model import SilverPlan
 from medallion_assets.runs.groups import Group
 from medallion_assets.silver.columns import VALUE
@@ -24,23 +23,23 @@ _SAMPLE = 2_000
 """Rows that may show that a column is text, before all of them are looked at."""
 
 
-def learn(groups: Sequence[Group], contract: Contract, wanted: Sequence[str], engine: Engine) -> dict[str, Seen]:
+def learn(groups: Sequence[Group], contract: Contract, wanted: Sequence[str]) -> dict[str, Seen]:
     """What the values of those of the ``wanted`` columns show to which the contract gives no type."""
     learned: dict[str, Seen] = {}
     open_ = [n for n in wanted if contract.of(n).type is None]
     for group in groups:
         names = [n for n in open_ if not learned.get(n, Seen()).text]
-        first = _learn(group.frame.head(_SAMPLE), group, contract, names, engine)
+        first = _learn(group.frame.head(_SAMPLE), group, contract, names)
         rest = [n for n in names if not first[n].text] if group.rows > _SAMPLE else []
         # One column at a time: together they may not fit in memory.
-        whole = {n: _learn(group.frame, group, contract, [n], engine)[n] for n in rest}
+        whole = {n: _learn(group.frame, group, contract, [n])[n] for n in rest}
         learned |= {n: join(learned.get(n, Seen()), whole.get(n, first[n])) for n in names}
     return learned
 
 
 def types_of(
     learned: Mapping[str, Seen], groups: Sequence[Group], contract: Contract, wanted: Sequence[str], *,
-    engine: Engine, silver: SilverPlan, times: Sequence[str] = (),
+    silver: SilverPlan, times: Sequence[str] = (),
 ) -> dict[str, pl.DataType]:  # fmt: skip
     """Types of the ``wanted`` columns, given or ``learned`` from ``groups``; ``times`` must be times.
 
@@ -54,7 +53,7 @@ def types_of(
         given = contract.of(name).type
         types[name] = sql_type(given) if given else resolve(learned.get(name, Seen()), key=name in contract.keys)
         if name in exact and given is None and types[name] == pl.String:
-            _refuse_mixture(name, groups, contract, engine, silver)
+            _refuse_mixture(name, groups, contract, silver)
         if name in timed and given is None and learned.get(name, Seen()) == Seen():
             types[name] = TIMESTAMP
     odd = next((name for name in times if not isinstance(types[name], pl.Date | pl.Datetime)), None)
@@ -66,24 +65,22 @@ def types_of(
     return types
 
 
-def _learn(
-    frame: pl.LazyFrame, group: Group, contract: Contract, names: Sequence[str], engine: Engine
-) -> dict[str, Seen]:
+def _learn(frame: pl.LazyFrame, group: Group, contract: Contract, names: Sequence[str]) -> dict[str, Seen]:
     columns = learnable(group.schema, rules_of(contract, group.pattern), names)
     if not columns:
         return {n: Seen() for n in names}
-    rows = engine.collect(frame.select(columns.values()))
+    rows = frame.select(columns.values()).collect()
     return {n: seen(rows[n]) if n in columns else Seen() for n in names}
 
 
-def _refuse_mixture(name: str, groups: Sequence[Group], contract: Contract, engine: Engine, silver: SilverPlan) -> None:
+def _refuse_mixture(name: str, groups: Sequence[Group], contract: Contract, silver: SilverPlan) -> None:
     """CHK-011 when a key or order_by that became text is not text in every load: 10 would sort before 9, and 1 and 1.0
 
     would be two keys.
     """
     kinds: dict[str, str] = {}
     for group in groups:
-        for load, told in _load_by_load(name, group, contract, engine):
+        for load, told in _load_by_load(name, group, contract):
             if told != Seen():
                 kinds.setdefault(_kind(resolve(told, key=name in contract.keys)), load.partition)
     if kinds.keys() <= {_TEXT}:
@@ -98,18 +95,18 @@ def _refuse_mixture(name: str, groups: Sequence[Group], contract: Contract, engi
     )
 
 
-def _load_by_load(name: str, group: Group, contract: Contract, engine: Engine) -> Iterator[tuple[Live, Seen]]:
+def _load_by_load(name: str, group: Group, contract: Contract) -> Iterator[tuple[Live, Seen]]:
     column = learnable(group.schema, rules_of(contract, group.pattern), [name])
     if not column:
         return
     value = column[name].alias(VALUE)
     # The first rows of a load mostly show that it is text; the others are looked at whole.
-    sample = engine.collect(group.frame.filter(pl.col("_row") < _FEW).select("_commit", value))
+    sample = group.frame.filter(pl.col("_row") < _FEW).select("_commit", value).collect()
     heads = {n: rows[VALUE] for (n,), rows in sample.partition_by("_commit", as_dict=True).items()}
     for load in group.loads:
         told = seen(heads[load.n]) if load.n in heads else Seen()
         if not told.text and load.rows > _FEW:
-            told = seen(engine.collect(group.frame.filter(pl.col("_commit") == load.n).select(value))[VALUE])
+            told = seen(group.frame.filter(pl.col("_commit") == load.n).select(value).collect()[VALUE])
         yield load, told
 
 

@@ -12,7 +12,7 @@ import polars as pl
 from medallion_assets.bronze.commit import CommitLog
 from medallion_assets.errors import ConfigError
 from medallion_assets.lake.manifest import Commit, FileFact, Head, Load
-from medallion_assets.lake.ports import Engine, Store, Table
+from medallion_assets.lake.ports import Store, Table
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 from medallion_assets.runs.matched import ROW, Keys, match
 from medallion_assets.silver.columns import (
@@ -115,14 +115,14 @@ def rows_by_part(plan: DatasetPlan, *, table: Table, store: Store) -> tuple[tupl
 
 
 def bronze_rows(
-    plan: DatasetPlan, silver: SilverPlan, keys: Keys, head: Head, *, store: Store, engine: Engine
+    plan: DatasetPlan, silver: SilverPlan, keys: Keys, head: Head, *, store: Store
 ) -> tuple[BronzeRow, ...]:
     """All rows of live loads with one of the keys, in the order of the data: what the table knows of them.
 
     Raises as ``match``.
     """
     log = _Log(store, plan.bronze.path, head)
-    rows = match(plan, silver, keys, head, store=store, engine=engine).rows
+    rows = match(plan, silver, keys, head, store=store).rows
     return tuple(
         BronzeRow(log.origin(n, part, row), row) for n, part, row in rows.select(COMMIT, PART, ROW).iter_rows()
     )

@@ -7,7 +7,7 @@ import polars as pl
 
 from medallion_assets.errors import ConfigError
 from medallion_assets.lake.manifest import Head
-from medallion_assets.lake.ports import Engine, Store
+from medallion_assets.lake.ports import Store
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 from medallion_assets.runs.groups import contract_of
 from medallion_assets.runs.typed import Typed, read_typed
@@ -49,7 +49,7 @@ class Matched:
         return placed.select(COMMIT, PART, (pl.col(POS) - pl.col(BASE)).alias(ROW), KEY)
 
 
-def match(plan: DatasetPlan, silver: SilverPlan, keys: Keys, head: Head, *, store: Store, engine: Engine) -> Matched:
+def match(plan: DatasetPlan, silver: SilverPlan, keys: Keys, head: Head, *, store: Store) -> Matched:
     """Read the keys of all live loads, and ``keys`` as the cells of a row are read.
 
     Raises ConfigError CLI-014 for a value that is no key; what ``read_typed`` raises.
@@ -60,7 +60,7 @@ def match(plan: DatasetPlan, silver: SilverPlan, keys: Keys, head: Head, *, stor
         track_except=(), ignore_nulls=False, partition_by=(),
     )  # fmt: skip
     lenient = replace(plan, schema_mode="lenient")
-    typed = read_typed(lenient, bare, head, store=store, engine=engine, needed=(), interval=None, verified=None)
+    typed = read_typed(lenient, bare, head, store=store, needed=(), interval=None, verified=None)
     contract = replace(contract_of(lenient, bare, None), codes=None, marked=None)
     return Matched(typed, _read(plan, keys, contract, {name: typed.rows.schema[name] for name in names}))
 

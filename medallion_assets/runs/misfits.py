@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import polars as pl
 
-from medallion_assets.lake.ports import Engine
 from medallion_assets.lake.results import Drift
 from medallion_assets.runs.groups import Group
 from medallion_assets.silver.columns import FAULT, LOAD, RESCUED
@@ -19,14 +18,14 @@ __all__ = ["rescues", "with_rescues", "with_wider_types"]
 
 
 def with_wider_types(
-    contract: Contract, groups: Sequence[Group], types: Mapping[str, pl.DataType], loads: Sequence[Live], engine: Engine
+    contract: Contract, groups: Sequence[Group], types: Mapping[str, pl.DataType], loads: Sequence[Live]
 ) -> tuple[Contract, tuple[Drift, ...]]:
     """The contract with types that hold every value that is wider than its own, and which columns that changed."""
     asked = {name: dtype for name, dtype in types.items() if contract.of(name).type is not None}
     ranks = {load.n: rank for rank, load in enumerate(loads)}
     found: dict[str, list[pl.DataFrame]] = {}
     for group in groups:
-        told = engine.collect(too_wide(group.frame, group.schema, group.pattern, contract, asked))
+        told = too_wide(group.frame, group.schema, group.pattern, contract, asked).collect()
         for name in asked:
             rows = told.select("_commit", name).drop_nulls()
             if rows.height:

@@ -6,7 +6,6 @@ from dataclasses import replace
 import polars as pl
 
 from medallion_assets.bronze.reader import ADDRESS
-from medallion_assets.lake.ports import Engine
 from medallion_assets.runs.groups import Group
 from medallion_assets.silver.contract import Contract, set_aside, sources
 from medallion_assets.silver.envelope import OPERATION, TOMBSTONE, WITHHELD, form, opened
@@ -14,17 +13,17 @@ from medallion_assets.silver.envelope import OPERATION, TOMBSTONE, WITHHELD, for
 __all__ = ["open_groups", "withheld"]
 
 
-def open_groups(groups: Sequence[Group], contract: Contract, engine: Engine) -> tuple[Group, ...]:
+def open_groups(groups: Sequence[Group], contract: Contract) -> tuple[Group, ...]:
     """The cdc groups that hold Debezium's events with the columns of the rows that changed; others as they are."""
-    return tuple(_opened(group, contract, engine) for group in groups)
+    return tuple(_opened(group, contract) for group in groups)
 
 
-def _opened(group: Group, contract: Contract, engine: Engine) -> Group:
+def _opened(group: Group, contract: Contract) -> Group:
     if contract.envelope is None or group.pattern != "cdc":
         return group
     if form(group.schema) is None:
         return replace(group, frame=group.frame.with_columns(pl.lit(value=False).alias(TOMBSTONE)))
-    rows = engine.collect(group.frame).rename({set_aside(name): name for name in group.schema})
+    rows = group.frame.collect().rename({set_aside(name): name for name in group.schema})
     claimed = {source for named in contract.named for source in named.source_names}
     told = opened(rows.select(*group.schema), contract.envelope, claimed)
     if contract.codes is None:  # every row is an event, its operation a column like others
@@ -36,7 +35,7 @@ def _opened(group: Group, contract: Contract, engine: Engine) -> Group:
     return replace(group, frame=whole.lazy(), schema=schema)
 
 
-def withheld(groups: Sequence[Group], contract: Contract, wanted: Sequence[str], engine: Engine) -> tuple[str, ...]:
+def withheld(groups: Sequence[Group], contract: Contract, wanted: Sequence[str]) -> tuple[str, ...]:
     """Those of the ``wanted`` columns of which some event withholds the value."""
     if contract.envelope is None:
         return ()
@@ -48,6 +47,6 @@ def withheld(groups: Sequence[Group], contract: Contract, wanted: Sequence[str],
         texts = {n: s for n, s in names.items() if group.schema[s] == pl.String}
         if texts:
             asked = [pl.col(set_aside(s)).is_in(WITHHELD).any().alias(n) for n, s in texts.items()]
-            row = engine.collect(group.frame.select(asked)).row(0, named=True)
+            row = group.frame.select(asked).collect().row(0, named=True)
             found |= {name for name, there in row.items() if there}
     return tuple(name for name in wanted if name in found)

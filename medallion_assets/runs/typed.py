@@ -8,7 +8,7 @@ import polars as pl
 from medallion_assets.bronze.reader import Verified
 from medallion_assets.errors import CheckError, StorageError
 from medallion_assets.lake.manifest import Head
-from medallion_assets.lake.ports import Engine, Store
+from medallion_assets.lake.ports import Store
 from medallion_assets.lake.results import Drift
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 from medallion_assets.runs.groups import Group, contract_of, groups_of, live_of, spent
@@ -70,7 +70,7 @@ class Typed:
 
 
 def read_typed(
-    plan: DatasetPlan, silver: SilverPlan, head: Head, *, store: Store, engine: Engine,
+    plan: DatasetPlan, silver: SilverPlan, head: Head, *, store: Store,
     needed: Sequence[str], interval: Interval | None, verified: Verified | None,
 ) -> Typed:  # fmt: skip
     """Read and verify every live part. ``needed``: columns that rules look at; ``interval``: those of rows that carry
@@ -83,7 +83,7 @@ def read_typed(
     loads = ranked([live_of(c, head.approved) for c in head.live])
     contract = contract_of(plan, silver, interval)
     closed = groups_of(store, plan.bronze.path, [commits[load.n] for load in loads], loads, verified)
-    groups = open_groups(tuple(closed), contract, engine)
+    groups = open_groups(tuple(closed), contract)
     columns = _columns(groups, contract, plan, silver)
     own = () if interval is None else interval.columns
     wanted = tuple(dict.fromkeys((*columns, *needed, *own)))
@@ -92,19 +92,19 @@ def read_typed(
     _require_spoken_of(columns, silver)
     if plan.schema_mode == "strict":
         _refuse_strangers(groups, contract, plan)
-    contract = replace(contract, withheld=withheld(groups, contract, wanted, engine))
-    reading = _Reading(groups, loads, engine)
-    learned = learn(groups, contract, wanted, engine)
-    types = types_of(learned, groups, contract, wanted, engine=engine, silver=silver, times=own[:2])
+    contract = replace(contract, withheld=withheld(groups, contract, wanted))
+    reading = _Reading(groups, loads)
+    learned = learn(groups, contract, wanted)
+    types = types_of(learned, groups, contract, wanted, silver=silver, times=own[:2])
     rows = reading.rows(contract, types)
     if plan.schema_mode == "strict":
         _refuse_misfits(rows, plan, reading.places)
     drift: list[Drift] = []
     if plan.schema_mode == "auto" and rows[FAULT].is_not_null().any():
-        contract, found = with_wider_types(contract, groups, types, loads, engine)
+        contract, found = with_wider_types(contract, groups, types, loads)
         drift += found
         if found:
-            types = types_of(learned, groups, contract, wanted, engine=engine, silver=silver, times=own[:2])
+            types = types_of(learned, groups, contract, wanted, silver=silver, times=own[:2])
             rows = reading.rows(contract, types)
     if plan.schema_mode != "strict":
         contract = with_rescues(contract, rows, columns, own)
@@ -124,7 +124,7 @@ class Known:
 
 
 def read_some(
-    plan: DatasetPlan, silver: SilverPlan, head: Head, *, store: Store, engine: Engine, verified: Verified | None,
+    plan: DatasetPlan, silver: SilverPlan, head: Head, *, store: Store, verified: Verified | None,
     needed: Sequence[str], known: Known, only: Collection[int], keys: pl.DataFrame | None = None,
 ) -> Typed | None:  # fmt: skip
     """Rows of the live commits ``only`` (with ``keys``, those of these keys), as a reading of all would give them.
@@ -137,20 +137,20 @@ def read_some(
     contract = contract_of(plan, silver, None)
     chosen = [load for load in loads if load.n in only]
     closed = groups_of(store, plan.bronze.path, [commits[load.n] for load in chosen], chosen, verified)
-    groups = open_groups(tuple(closed), contract, engine)
+    groups = open_groups(tuple(closed), contract)
     wanted = tuple(dict.fromkeys((*known.columns, *needed)))
     if _blank(groups) or not {*_columns(groups, contract, plan, silver)} <= {*known.columns}:
         return None
     if plan.schema_mode == "strict":
         _refuse_strangers(groups, contract, plan)
-    contract = replace(contract, withheld=withheld(groups, contract, wanted, engine))
-    types = types_of(known.learned, (), contract, wanted, engine=engine, silver=silver)
+    contract = replace(contract, withheld=withheld(groups, contract, wanted))
+    types = types_of(known.learned, (), contract, wanted, silver=silver)
     learned = dict(known.learned)
-    for name, seen in learn(groups, contract, wanted, engine).items():
+    for name, seen in learn(groups, contract, wanted).items():
         learned[name] = join(learned.get(name, Seen()), seen)
-    if types_of(learned, groups, contract, wanted, engine=engine, silver=silver) != types:
+    if types_of(learned, groups, contract, wanted, silver=silver) != types:
         return None
-    reading = _Reading(groups, loads, engine, keys)
+    reading = _Reading(groups, loads, keys)
     rows = reading.rows(contract, types)
     if plan.schema_mode == "strict":
         _refuse_misfits(rows, plan, reading.places)
@@ -166,7 +166,6 @@ class _Reading:
 
     groups: Sequence[Group]
     loads: Sequence[Live]
-    engine: Engine
     keys: pl.DataFrame | None = None
     """Only rows of these keys; None: all rows."""
 
@@ -184,7 +183,7 @@ class _Reading:
         rows = pl.concat(frames)
         if self.keys is not None:
             rows = rows.join(self.keys.lazy(), on=self.keys.columns, how="semi")
-        return self.engine.collect(clocked(rows.sort(POS), self.loads, clock, dtype, zone))
+        return clocked(rows.sort(POS), self.loads, clock, dtype, zone).collect()
 
 
 def _columns(groups: Sequence[Group], contract: Contract, plan: DatasetPlan, silver: SilverPlan) -> tuple[str, ...]:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from medallion_assets.bronze.audit import audit
 from medallion_assets.bronze.garbage import Keep, sweep
-from medallion_assets.engines.polars import PolarsEngine
 from medallion_assets.errors import ConfigError, Conflict, StorageError, StoreUnavailable
 from medallion_assets.lake.ports import Store
 from medallion_assets.runs.expunge import Expunged, expunge
@@ -35,7 +34,7 @@ class Clock:
 def expunged(lake: Lake, *keys: str, write: bool = True, store: Store | None = None, silver: int = 0) -> Expunged:
     chosen, wanted = named_keys(lake.plan, keys)
     return expunge(
-        lake.plan, chosen, wanted, store=store or lake.store, engine=PolarsEngine(), clock=Clock(), run_id="run",
+        lake.plan, chosen, wanted, store=store or lake.store, clock=Clock(), run_id="run",
         tables=None, write=write,
     )  # fmt: skip
 
