@@ -214,6 +214,9 @@ CODES: dict[str, str] = {
     "SLV-013": "Table that cannot tell",
     "SLV-014": "Table of another kind",
     "SLV-015": "Table damaged",
+    "SLV-016": "Column that the engine would change",
+    "SLV-017": "Engine not installed",
+    "SLV-018": "Engine broke off",
     # checks and thresholds
     "CHK-001": "Not a limit",
     "CHK-002": "Rule not about rows",
