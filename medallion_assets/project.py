@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta, timezone
 from functools import cached_property
@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from medallion_assets.errors import ConfigError, Conflict, ExtractionError, InvalidProject, MedallionError, Problem
+from medallion_assets.errors import (
+    ConfigError,
+    Conflict,
+    ExtractionError,
+    InvalidProject,
+    MedallionError,
+    Problem,
+    StorageError,
+)
 from medallion_assets.intent.parse import parse_platform, parse_project
 from medallion_assets.intent.platform import Platform
 from medallion_assets.intent.source import File, Kafka
@@ -432,7 +440,12 @@ class Project:
                 restate=restate,
                 progress=progress,
             )
-            self._export_bronze(plan)
+            if plan.bronze.csv:
+                from medallion_assets.runs.export import export_bronze
+
+                # The load is committed whatever becomes of them: the next one, or `repair`, writes them.
+                with suppress(StorageError):
+                    export_bronze(plan, self.store(plan.bronze.store))
             told(done)
             return done
 
@@ -475,14 +488,6 @@ class Project:
         from medallion_assets.runs.verify import verify_bronze
 
         return verify_bronze(plan, partition, store=self.store(plan.bronze.store), head=head, around=self._around(plan))
-
-    def _export_bronze(self, plan: DatasetPlan) -> tuple[str, ...]:
-        """Bring the CSV files of the plan's bronze, when it has some, to the head of its log; the paths written."""
-        if not plan.bronze.csv:
-            return ()
-        from medallion_assets.runs.export import export_bronze
-
-        return export_bronze(plan, self.head(plan), self.store(plan.bronze.store))
 
     def refine(
         self,
@@ -607,12 +612,14 @@ class Project:
 
     def repair(self, plan: DatasetPlan) -> tuple[str, ...]:
         """Write the copies beside the parts, and beside the files of Parquet tables of them, anew where they are not
-        what the logs say; the paths written.
+        what the logs say; the paths written. CSV files of bronze that the intent asks for no longer go.
         """
         from medallion_assets.bronze.repair import rebuild_copies
+        from medallion_assets.runs.export import export_bronze
         from medallion_assets.tables.parquet import ParquetTable
 
-        written = (*rebuild_copies(self.store(plan.bronze.store), plan.bronze.path), *self._export_bronze(plan))
+        store = self.store(plan.bronze.store)
+        written = (*rebuild_copies(store, plan.bronze.path), *export_bronze(plan, store, thorough=True))
         readers = [silver for other in self.plans if other.bronze == plan.bronze for silver in other.silvers]
         tables = [self.table(silver) for silver in readers if silver.format == "parquet"]
         return (*written, *(path for table in tables if isinstance(table, ParquetTable) for path in table.repair()))
@@ -625,6 +632,7 @@ class Project:
 
         Raises ConfigError CLI-014, CLI-015, PLN-008; StorageError, CheckError.
         """
+        from medallion_assets.runs.export import export_bronze
         from medallion_assets.runs.expunge import expunge
         from medallion_assets.runs.named_keys import named_keys
 
@@ -636,20 +644,39 @@ class Project:
                 plan, silver, wanted, store=self.store(plan.bronze.store), clock=self.clock,
                 run_id=_new_id(), tables=tables, write=write,
             )  # fmt: skip
-        if done.commit is None:
-            return done, ()
-        self._export_bronze(plan)
-        return done, tuple(self.refine(other, reader) for other, reader in readers)
+        try:
+            changed = () if done.commit is None else readers
+            return done, tuple(self.refine(other, reader) for other, reader in changed)
+        finally:
+            if write:  # without a commit, too: what an earlier one expunged may have stayed in a copy
+                with self._scrubbed():
+                    export_bronze(plan, self.store(plan.bronze.store))
+                    self._clear_csv(readers)
 
     def sweep(self, plan: DatasetPlan, *, grace: timedelta | None = None, delete: bool = False) -> "Sweep":
-        """The garbage of a dataset; with ``delete`` it is removed. ``grace``: nothing younger goes (None: 7 days)."""
+        """The garbage of a dataset; with ``delete`` it is removed, and, as they can be made anew, all CSV files of it
+        that nothing asks for. ``grace``: nothing younger goes (None: 7 days).
+        """
         from medallion_assets.bronze.garbage import Keep, sweep
         from medallion_assets.runs.admit import GARBAGE_GRACE
+        from medallion_assets.runs.export import bronze_path, clear_bronze
 
-        readers = [silver for other in self.plans if other.bronze == plan.bronze for silver in other.silvers]
-        absorbed = min((self.table(silver).absorbed or 0 for silver in readers), default=sys.maxsize)
+        readers = [(other, silver) for other in self.plans if other.bronze == plan.bronze for silver in other.silvers]
+        absorbed = min((self.table(silver).absorbed or 0 for _, silver in readers), default=sys.maxsize)
         keep = Keep(GARBAGE_GRACE if grace is None else grace, plan.bronze.retention, absorbed)
-        return sweep(self.store(plan.bronze.store), plan.bronze.path, keep, delete=delete)
+        store = self.store(plan.bronze.store)
+        found = sweep(store, plan.bronze.path, keep, beside=bronze_path(plan), delete=delete)
+        if delete:
+            clear_bronze(plan, store)
+            self._clear_csv(readers)
+        return found
+
+    def _clear_csv(self, readers: "Sequence[tuple[DatasetPlan, SilverPlan]]") -> None:
+        """Take the exports of tables that have none any more away."""
+        from medallion_assets.runs.export import clear_csv
+
+        for _, silver in readers:
+            clear_csv(silver, self.store(silver.store))
 
     def ddl(self, silver: SilverPlan, dialect: "DialectName") -> "tuple[Statement, ...]":
         """What makes a table and its views in an engine of the reader's; none for a table that is not built yet.

@@ -52,8 +52,9 @@ class Sweep:
     """Objects that no commit names and that are too young: a run may be writing them."""
 
 
-def sweep(store: Store, path: str, keep: Keep, *, delete: bool = False) -> Sweep:
-    """Find, and with ``delete`` remove, the garbage of the dataset whose folder is ``path``.
+def sweep(store: Store, path: str, keep: Keep, *, beside: str | None = None, delete: bool = False) -> Sweep:
+    """Find, and with ``delete`` remove, the garbage of the dataset whose folder is ``path``; in the folder ``beside``
+    it, of copies, only unfinished writes.
 
     The log is read again right before anything is removed. Raises StorageError, Corrupt when the log is damaged: then
     nothing can be told apart.
@@ -67,7 +68,8 @@ def sweep(store: Store, path: str, keep: Keep, *, delete: bool = False) -> Sweep
         found = tuple(garbage for garbage in found if garbage.path in still)
         for garbage in found:
             store.delete(f"{path}/{garbage.path}")
-    unfinished = store.sweep(path, now - keep.grace, delete=delete)
+    folders = (path,) if beside is None else (path, beside)
+    unfinished = sum(store.sweep(folder, now - keep.grace, delete=delete) for folder in folders)
     return Sweep(found, unfinished, delete, young)
 
 
