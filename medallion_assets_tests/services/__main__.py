@@ -1,4 +1,7 @@
-"""Start every server that is installed, print where it is as platform.yaml spells it, and wait for Ctrl-C."""
+"""Start every server that is installed, print where it is as platform.yaml spells it, and wait for Ctrl-C.
+
+With ``--fetch`` only what Maven and npm bring is fetched, so that no test waits for it.
+"""
 
 import json
 import signal
@@ -9,15 +12,17 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from medallion_assets_tests.services.databases import DatabaseServer, mariadb, postgres
-from medallion_assets_tests.services.kafka import KafkaServer, kafka
-from medallion_assets_tests.services.objects import AzureServer, S3Server, azurite, s3
+from medallion_assets_tests.services.kafka import KafkaServer, kafka, kafka_libs
+from medallion_assets_tests.services.objects import AzureServer, S3Server, azurite, azurite_modules, s3
 from medallion_assets_tests.services.process import NotInstalled
 
 Server = S3Server | AzureServer | DatabaseServer | KafkaServer
 
 
 def main() -> int:
-    """0; what is not installed is said and left out."""
+    """0; what is not installed is said and left out. With ``--fetch``: 1 when something could not be fetched."""
+    if sys.argv[1:] == ["--fetch"]:
+        return _fetch()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with ExitStack() as running:
         starts: dict[
@@ -34,6 +39,16 @@ def main() -> int:
                 print(f"{name}: {json.dumps(server.store())}", flush=True)
         print("Ctrl-C ends them.", flush=True)
         signal.pause()
+    return 0
+
+
+def _fetch() -> int:
+    try:
+        kafka_libs()
+        azurite_modules()
+    except NotInstalled as missing:
+        print(missing, file=sys.stderr)
+        return 1
     return 0
 
 

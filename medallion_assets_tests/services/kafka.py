@@ -9,7 +9,7 @@ from pathlib import Path
 from medallion_assets_tests.services.certificates import Authority
 from medallion_assets_tests.services.process import find, free_port, installed, program, run
 
-__all__ = ["KafkaServer", "kafka"]
+__all__ = ["KafkaServer", "kafka", "kafka_libs"]
 
 _USER, _PASSWORD = "lake", "lake-secret"
 # Small and soon up: no parallel collector, no second compiler. Warnings go to the log that a failure shows.
@@ -62,12 +62,16 @@ class KafkaServer:
             return False
 
 
+def kafka_libs() -> Path:
+    """Where Maven has put Kafka, now or before. Raises NotInstalled."""
+    fetch = [find("mvn", "maven"), "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=libs"]
+    return installed(["pom.xml"], fetch, "Kafka") / "libs"
+
+
 @contextmanager
 def kafka(folder: Path) -> Iterator[KafkaServer]:
     """A broker with transactions, a cleaner that runs ten times a second, and no replicas. Raises NotInstalled."""
-    java = find("java", "default-jre-headless")
-    fetch = [find("mvn", "maven"), "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=libs"]
-    libs = installed(["pom.xml"], fetch, "Kafka") / "libs"
+    java, libs = find("java", "default-jre-headless"), kafka_libs()
     settings, (port, sasl, raft) = folder / "server.properties", (free_port() for _ in range(3))
     authority = Authority(folder)
     said = {"user": _USER, "secret": _PASSWORD, "certificate": authority.issue()}

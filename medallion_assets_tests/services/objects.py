@@ -12,7 +12,7 @@ from pathlib import Path
 
 from medallion_assets_tests.services.process import find, free_port, installed, program, run
 
-__all__ = ["AzureServer", "S3Server", "azurite", "s3"]
+__all__ = ["AzureServer", "S3Server", "azurite", "azurite_modules", "s3"]
 
 BUCKET = "mdf"
 PREFIX = "synthetic"
@@ -209,11 +209,16 @@ rgw dynamic resharding = false
 # ------------------------------------------------------------------ Azurite
 
 
+def azurite_modules() -> Path:
+    """Where npm has put Azurite, now or before. Raises NotInstalled."""
+    fetch = [find("npm", "npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+    return installed(["package.json", "package-lock.json"], fetch, "Azurite") / "node_modules"
+
+
 @contextmanager
 def azurite(folder: Path) -> Iterator[AzureServer]:
     """Microsoft's emulator, blobs only. Raises NotInstalled."""
-    fetch = [find("npm", "npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-    modules = installed(["package.json", "package-lock.json"], fetch, "Azurite") / "node_modules"
+    modules = azurite_modules()
     ports = [free_port() for _ in range(3)]
     places = [text for name, port in zip(("blob", "queue", "table"), ports, strict=True)
               for text in (f"--{name}Host", "127.0.0.1", f"--{name}Port", str(port))]  # fmt: skip

@@ -1,5 +1,6 @@
 """Programs fetched and started for the tests: on free ports, as another user where they refuse root, ended by id."""
 
+import fcntl
 import os
 import pwd
 import shutil
@@ -33,20 +34,22 @@ def find(name: str, package: str, *folders: str) -> str:
 
 
 def installed(named: Sequence[str], fetch: Sequence[str], what: str) -> Path:
-    """The folder where ``fetch`` put what files beside this one name; done once for what they say.
+    """The folder where ``fetch`` put what files beside this one name; done once for what they say, by one process.
 
     Raises NotInstalled with what the command said.
     """
     said = sha256(b"\0".join((_HERE / name).read_bytes() for name in named)).hexdigest()[:16]
     folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "medallion-assets-tests" / said
-    if not (folder / "done").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in named:
-            shutil.copyfile(_HERE / name, folder / name)
-        done = subprocess.run(fetch, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
-        if done.returncode:
-            raise NotInstalled(f"{fetch[0]} could not install {what}: {done.stdout[-500:]}{done.stderr[-500:]}")
-        (folder / "done").touch()
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "done").exists():
+            for name in named:
+                shutil.copyfile(_HERE / name, folder / name)
+            done = subprocess.run(fetch, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
+            if done.returncode:
+                raise NotInstalled(f"{fetch[0]} could not install {what}: {done.stdout[-500:]}{done.stderr[-500:]}")
+            (folder / "done").touch()
     return folder
 
 
