@@ -6,17 +6,17 @@ import narwhals as nw
 from narwhals.typing import IntoLazyFrameT
 
 from medallion_assets.silver.columns import POS, SINCE
+from medallion_assets.silver.equal import first_of
 
 __all__ = ["distinct", "earliest"]
-
-_LEAST = "__least"
 
 
 def distinct(
     rows: nw.LazyFrame[IntoLazyFrameT], columns: Sequence[str], *, slices: Sequence[str] = ()
 ) -> nw.LazyFrame[IntoLazyFrameT]:
     """Rows that differ in ``columns``, each once, at its earliest place; within ``slices`` where each is its own."""
-    return _first(rows, [*columns, *slices])
+    by = [*columns, *slices]
+    return first_of(rows, by) if by else rows  # without columns there are no rows
 
 
 def earliest(
@@ -26,13 +26,10 @@ def earliest(
     *,
     slices: Sequence[str] = (),
 ) -> nw.LazyFrame[IntoLazyFrameT]:
-    """``columns``, then SINCE: of each key (without keys: every row) the one at the earliest place."""
-    stands = _first(rows, [*keys, *slices]) if keys else rows
-    return stands.select(*columns, nw.col(POS).alias(SINCE))
+    """``columns``, then SINCE: of each key (without keys: every row) the one at the earliest place, in their order, in
 
-
-def _first(rows: nw.LazyFrame[IntoLazyFrameT], by: Sequence[str]) -> nw.LazyFrame[IntoLazyFrameT]:
-    if not by:
-        return rows  # without columns there are no rows
-    marked = rows.with_columns(nw.col(POS).min().over(*by).alias(_LEAST))
-    return marked.filter(nw.col(POS) == nw.col(_LEAST)).drop(_LEAST)
+    which frames of Polars come already.
+    """
+    stands = first_of(rows, [*keys, *slices]) if keys else rows
+    told = stands.select(*columns, nw.col(POS).alias(SINCE))
+    return told if told.implementation.is_polars() else told.sort(SINCE)

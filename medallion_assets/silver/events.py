@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import narwhals as nw
 from narwhals.typing import IntoLazyFrameT
 
-from medallion_assets.silver.columns import CLOCK, FIRST, FULL, INDEX, LOAD, OP, POS, SINCE, TIES, Op
+from medallion_assets.silver.columns import CLOCK, FIRST, FULL, INDEX, LOAD, OP, POS, TIES, Op
 from medallion_assets.silver.contract import withheld_flag
-from medallion_assets.silver.neighbours import with_neighbours
+from medallion_assets.silver.equal import last_of
+from medallion_assets.silver.neighbours import numbered, with_neighbours
 
 __all__ = ["Shape", "absences", "deduplicate", "differs", "erased", "ties", "winners"]
 
@@ -86,15 +87,7 @@ def deduplicate(
         Op.DELETE: (*shape.keys, *same),
         Op.TRUNCATE: same,
     }
-    return nw.concat([_latest(rows.filter(nw.col(OP) == int(op)), by) for op, by in parts.items() if op in ops])
-
-
-def _latest(rows: nw.LazyFrame[IntoLazyFrameT], by: Sequence[str]) -> nw.LazyFrame[IntoLazyFrameT]:
-    marked = rows.with_columns(
-        nw.col(POS).min().over(*by).alias(SINCE),
-        nw.col(POS).max().over(*by).alias(_LAST),
-    )
-    return marked.filter(nw.col(POS) == nw.col(_LAST)).drop(_LAST)
+    return nw.concat([last_of(rows.filter(nw.col(OP) == int(op)), by) for op, by in parts.items() if op in ops])
 
 
 def ties(
@@ -104,10 +97,11 @@ def ties(
     as in ``deduplicate``.
     """
     if not shape.order_by and shape.positional:
-        return events.select(*shape.keys, nw.lit(0).alias(TIES)).filter(nw.col(TIES) > 0)
+        return events.select(*shape.keys, nw.lit(0, nw.Int64).alias(TIES)).filter(nw.col(TIES) > 0)
     place = tuple(dict.fromkeys((*shape.keys, CLOCK, *shape.order_by, *slices, *(() if shape.order_by else (LOAD,)))))
-    upserts = events.filter(nw.col(OP) == int(Op.UPSERT)).group_by(*place).agg((nw.len() - 1).alias(TIES))
-    return upserts.filter(nw.col(TIES) > 0).select(*shape.keys, TIES)
+    places = events.filter(nw.col(OP) == int(Op.UPSERT)).group_by(*place).agg(nw.len().alias(TIES))
+    told = places.with_columns(nw.col(TIES).cast(nw.Int64) - 1)
+    return told.filter(nw.col(TIES) > 0).select(*shape.keys, TIES)
 
 
 def winners(events: nw.LazyFrame[IntoLazyFrameT], shape: Shape) -> nw.LazyFrame[IntoLazyFrameT]:
@@ -146,8 +140,8 @@ def absences(
         nw.lit(1).alias(_BOUND)
     )
     line = nw.concat([nw.concat([elements, marks]).with_columns(nw.lit(0).alias(_BOUND)), bounds])
-    passed = line.with_columns(nw.col(_BOUND).cum_sum().over(order_by=order).alias(_NUMBER))
-    of_keys = passed.filter(nw.col(_BOUND) == 0).with_row_index(INDEX, order_by=[*shape.keys, *shape.order])
+    passed = line.with_columns(nw.col(_BOUND).cum_sum().over(order_by=order).cast(nw.Int64).alias(_NUMBER))
+    of_keys = numbered(passed.filter(nw.col(_BOUND) == 0), shape.keys, shape.order, OP)
     return _joined(_first_gaps(of_keys, boundaries, shape), boundaries, events, shape)
 
 
@@ -201,7 +195,7 @@ def erased(events: nw.LazyFrame[IntoLazyFrameT], shape: Shape, *, absent: bool) 
     erasing = nw.col(OP) == int(Op.DELETE)
     if not absent:
         erasing = erasing & ~nw.col(FULL)
-    placed = events.with_row_index(INDEX, order_by=[*shape.keys, *shape.order])
+    placed = numbered(events, shape.keys, shape.order, OP)
     last = nw.when(erasing).then(nw.col(INDEX)).max().over(*shape.keys)
     kept = placed.with_columns(last.alias(_LAST))
     return kept.filter(nw.col(_LAST).is_null() | (nw.col(INDEX) > nw.col(_LAST))).drop(_LAST, INDEX)

@@ -3,9 +3,9 @@
 import narwhals as nw
 from narwhals.typing import IntoLazyFrameT
 
-from medallion_assets.silver.columns import INDEX, LOAD, OP, OPERATION, SINCE, SLICE, Op
+from medallion_assets.silver.columns import LOAD, OP, OPERATION, SINCE, SLICE, Op
 from medallion_assets.silver.events import Shape, winners
-from medallion_assets.silver.neighbours import with_neighbours
+from medallion_assets.silver.neighbours import numbered, with_neighbours
 from medallion_assets.silver.states import supplied
 
 __all__ = ["last_changes", "newest"]
@@ -21,7 +21,7 @@ def last_changes(events: nw.LazyFrame[IntoLazyFrameT], shape: Shape) -> nw.LazyF
     attributes.
     """
     if shape.withheld:
-        events = supplied(events.with_row_index(INDEX, order_by=[*shape.keys, *shape.order]), shape)
+        events = supplied(numbered(events, shape.keys, shape.order, OP), shape)
     placed = with_neighbours(events, {_NEXT: OP}, (SLICE, *shape.keys), shape.order, step=-1)
     last = placed.filter(nw.col(_NEXT).is_null())
     deleted = nw.col(OP) == int(Op.DELETE)

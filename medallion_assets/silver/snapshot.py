@@ -11,5 +11,9 @@ __all__ = ["copies"]
 
 
 def copies(rows: nw.LazyFrame[IntoLazyFrameT], columns: Sequence[str]) -> nw.LazyFrame[IntoLazyFrameT]:
-    """``columns``, then SINCE: where the row lies; its load's run date is the table's load_date."""
-    return rows.select(*columns, nw.col(POS).alias(SINCE))
+    """``columns``, then SINCE: where the row lies; its load's run date is the table's load_date. In that order, in
+
+    which frames of Polars come already.
+    """
+    told = rows.select(*columns, nw.col(POS).alias(SINCE))
+    return told if told.implementation.is_polars() else told.sort(SINCE)

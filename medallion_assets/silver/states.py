@@ -8,7 +8,7 @@ from narwhals.typing import IntoLazyFrameT
 from medallion_assets.silver.columns import CLOCK, INDEX, OP, SINCE, Op
 from medallion_assets.silver.contract import withheld_flag
 from medallion_assets.silver.events import Shape, differs
-from medallion_assets.silver.neighbours import with_neighbours
+from medallion_assets.silver.neighbours import numbered, place, with_neighbours
 
 __all__ = ["earlier", "states", "supplied", "with_changed"]
 
@@ -30,7 +30,7 @@ def states(
     columns inherits the last value supplied, unless a delete came between. With ``tombstones`` a delete without
     attributes of its own has those of the state before. SINCE is where the present values of all columns began.
     """
-    placed = events.with_row_index(INDEX, order_by=[*shape.keys, *shape.order])
+    placed = numbered(events, shape.keys, shape.order, OP)
     plain = [c for c in ignore_nulls if c not in shape.withheld]
     if plain:
         placed = _filled(placed, shape, plain)
@@ -101,8 +101,9 @@ def supplied(
         placed = told.with_columns(at.alias(_PREVIOUS)).with_columns(
             nw.col(_PREVIOUS).fill_null(strategy="forward").over(*shape.keys, _EPOCH, order_by=INDEX)
         )
-        values = events.select(nw.col(INDEX).alias(_PREVIOUS), nw.col(column).alias(_NEXT))
-        found = placed.join(values, on=_PREVIOUS, how="left")
+        on = place(events, shape.keys, _PREVIOUS)
+        values = events.with_columns(nw.col(INDEX).alias(_PREVIOUS)).select(*on, nw.col(column).alias(_NEXT))
+        found = placed.join(values, on=on, how="left")
         chosen = nw.when(upsert | flag).then(nw.col(_NEXT)).otherwise(nw.col(column))
         told = found.with_columns(chosen.alias(column)).drop(_PREVIOUS, _NEXT)
     return told.drop(_EPOCH)
@@ -116,10 +117,10 @@ def _inherited(events: nw.LazyFrame[IntoLazyFrameT], shape: Shape) -> nw.LazyFra
         nw.col(_PREVIOUS).fill_null(strategy="forward").over(*shape.keys, order_by=INDEX)
     )
     columns = (*shape.order_by, *shape.attributes)
-    lived = events.filter(upsert).select(
-        nw.col(INDEX).alias(_PREVIOUS), *(nw.col(c).alias(f"{_NEXT}{c}") for c in columns)
-    )
-    deletes = told.filter(~upsert).join(lived, on=_PREVIOUS, how="left")
+    on = place(events, shape.keys, _PREVIOUS)
+    lived = events.filter(upsert).with_columns(nw.col(INDEX).alias(_PREVIOUS))
+    lived = lived.select(*on, *(nw.col(c).alias(f"{_NEXT}{c}") for c in columns))
+    deletes = told.filter(~upsert).join(lived, on=on, how="left")
     # An absence has no place and no attributes; a truncate has a place; a delete may have both.
     values: list[nw.Expr] = []
     if shape.attributes:
