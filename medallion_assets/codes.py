@@ -217,6 +217,7 @@ CODES: dict[str, str] = {
     "SLV-016": "Column that the engine would change",
     "SLV-017": "Engine not installed",
     "SLV-018": "Engine broke off",
+    "SLV-019": "No room on disk for the work",
     # checks and thresholds
     "CHK-001": "Not a limit",
     "CHK-002": "Rule not about rows",

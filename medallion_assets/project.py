@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from medallion_assets.runs.due import Arrival
     from medallion_assets.runs.expunge import Expunged
     from medallion_assets.runs.proof import Proof
+    from medallion_assets.runs.room import Room
     from medallion_assets.runs.told import Told
 
 __all__ = ["Project", "SystemClock"]
@@ -505,24 +506,23 @@ class Project:
         log and absorbed. Raises ConfigError PLN-008, StorageError, CheckError.
         """
         self.refuse_unbuilt(plan)
-        from medallion_assets.engines.polars import PolarsEngine
         from medallion_assets.runs.approve import approve
         from medallion_assets.runs.export import export_csv
         from medallion_assets.runs.refine import refine
         from medallion_assets.tables.open import refuse_other_format
 
-        store, engine, beside = self.store(plan.bronze.store), PolarsEngine(), self.store(silver.store)
+        store, room, beside = self.store(plan.bronze.store), self._room(silver), self.store(silver.store)
         run_id = run_id or _new_id()
         with self._scrubbed(), self._told.refine(plan, silver, run_id) as told:
             table = self.table(silver)
             refuse_other_format(silver, table, beside)
-            done = refine(plan, silver, store=store, table=table, engine=engine, quarantine_store=beside,
+            done = refine(plan, silver, store=store, table=table, room=room, quarantine_store=beside,
                           progress=progress, afresh=afresh)  # fmt: skip
             # A load that is absorbed is the measure for the next: that one may be held only now.
             while held := [load.n for load in done.held if load.partition in allow_deletes]:
                 if not approve(plan, held, store=store, clock=self.clock, run_id=run_id):
                     break
-                before, done = done, refine(plan, silver, store=store, table=table, engine=engine,
+                before, done = done, refine(plan, silver, store=store, table=table, room=room,
                                             quarantine_store=beside, progress=progress)  # fmt: skip
                 done = replace(done, changed=before.changed + done.changed, written=before.written or done.written)
             if "csv" in silver.exports:
@@ -539,13 +539,20 @@ class Project:
     def prove(self, plan: DatasetPlan, silver: SilverPlan) -> "Proof":
         """Whether a table is its rebuild; writes nothing. Raises ConfigError PLN-008, StorageError, CheckError."""
         self.refuse_unbuilt(plan)
-        from medallion_assets.engines.polars import PolarsEngine
         from medallion_assets.runs.proof import prove
 
+        store, room = self.store(plan.bronze.store), self._room(silver)
         with self._scrubbed():
-            return prove(
-                plan, silver, store=self.store(plan.bronze.store), table=self.table(silver), engine=PolarsEngine()
-            )
+            return prove(plan, silver, store=store, table=self.table(silver), room=room)
+
+    def _room(self, silver: SilverPlan) -> "Room":
+        """Who computes a table, and with how much: as the intent says, or else the platform."""
+        from medallion_assets.runs.room import Room
+
+        said = self.platform.engines
+        if silver.engine != "auto":
+            return Room(silver.engine, "the intent", said.memory, said.spark)
+        return Room(said.default, "platform.yaml", said.memory, said.spark)
 
     def quarantined(self, plan: DatasetPlan) -> "Iterator[tuple[str, pl.DataFrame]]":
         """Rows not used, by place: bronze of a dataset with one of its own, then its tables. Raises StorageError."""

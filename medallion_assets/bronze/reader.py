@@ -6,6 +6,7 @@ Every frame has the columns of the loads (first-seen order, as the source spells
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +17,18 @@ from medallion_assets.errors import Corrupt, StorageError
 from medallion_assets.lake.manifest import Column, Commit, Load, Part
 from medallion_assets.lake.ports import Store
 
-__all__ = ["ADDRESS", "Fault", "Verified", "frames", "part_rows", "quarantined", "quarantined_part", "scan", "verify"]
+__all__ = [
+    "ADDRESS",
+    "Fault",
+    "Verified",
+    "frames",
+    "part_rows",
+    "pieces",
+    "quarantined",
+    "quarantined_part",
+    "scan",
+    "verify",
+]
 
 ADDRESS = ("_commit", "_part", "_row")
 _QUARANTINE = pl.Schema(
@@ -45,7 +57,7 @@ def frames(
     """
     for commit in commits:
         require(store, path, [commit], verified)
-        yield commit, _scan(store, path, [commit])
+        yield commit, next(pieces(store, path, [commit], None))
 
 
 def scan(store: Store, path: str, commits: Sequence[Commit], verified: Verified | None = None) -> pl.LazyFrame:
@@ -56,7 +68,7 @@ def scan(store: Store, path: str, commits: Sequence[Commit], verified: Verified 
     """
     _require_one_type(path, commits)
     require(store, path, commits, verified)
-    return _scan(store, path, commits)
+    return next(pieces(store, path, commits, None))
 
 
 def quarantined(store: Store, path: str, load: Load) -> pl.DataFrame:
@@ -79,23 +91,46 @@ def part_rows(store: Store, path: str, part: Part) -> pl.DataFrame:
     fault = Verified().check(store, path, part)
     if fault is not None:
         raise Corrupt(fault.code, f"{fault.path} {fault.what}.", where=store.url(path))
-    return pl.read_parquet(_location(store, path, part), glob=False, hive_partitioning=False)
+    return pl.read_parquet(_Located(store, path)(part), glob=False, hive_partitioning=False)
 
 
-def _scan(store: Store, path: str, commits: Sequence[Commit]) -> pl.LazyFrame:
-    parts = [(commit.n, part) for commit in commits for part in commit.load.parts]
+def pieces(store: Store, path: str, commits: Sequence[Commit], rows: int | None) -> Iterator[pl.LazyFrame]:
+    """The rows of ``scan`` in frames of at most ``rows`` rows (None: in one); at least one frame. Nothing is verified.
+
+    Raises StorageError BRZ-013 as ``scan`` does.
+    """
+    _require_one_type(path, commits)
+    types = _types(commits, _Located(store, path))
+    some: list[tuple[int, Part]] = []
+    for n, part in ((commit.n, part) for commit in commits for part in commit.load.parts):
+        if some and rows is not None and sum(other.rows for _, other in some) + part.rows > rows:
+            yield _rows(some, types, _Located(store, path))
+            some = []
+        if rows is None or part.rows <= rows:
+            some.append((n, part))
+            continue
+        located = _Located(store, path)
+        for start in range(0, part.rows, rows):
+            yield _rows([(n, part)], types, located, (start, rows))
+    if some or not any(commit.load.parts for commit in commits):
+        yield _rows(some, types, _Located(store, path))
+
+
+def _rows(
+    parts: Sequence[tuple[int, Part]], types: pl.Schema, located: "_Located", slice_: tuple[int, int] | None = None
+) -> pl.LazyFrame:
+    """``slice_``: first row and number of rows; None: all of them."""
     if not parts:
-        return pl.LazyFrame(schema={**_types(commits, []), **dict.fromkeys(ADDRESS, pl.Int64())})
-    sources = [_location(store, path, part) for _, part in parts]
+        return pl.LazyFrame(schema={**types, **dict.fromkeys(ADDRESS, pl.Int64())})
     rows = pl.scan_parquet(
-        sources,  # type: ignore[arg-type] # a list of paths or a list of bytes, never mixed
-        schema=_types(commits, sources),
+        [located(part) for _, part in parts],  # type: ignore[arg-type] # a list of paths or of bytes, never mixed
+        schema=types,
         missing_columns="insert",
         row_index_name=_AT,
         hive_partitioning=False,
         glob=False,
     )
-    return _addressed(rows, parts)
+    return _addressed(rows if slice_ is None else rows.slice(*slice_), parts)
 
 
 def _addressed(rows: pl.LazyFrame, parts: Sequence[tuple[int, Part]]) -> pl.LazyFrame:
@@ -123,20 +158,19 @@ def _addressed(rows: pl.LazyFrame, parts: Sequence[tuple[int, Part]]) -> pl.Lazy
     return rows.select(columns, located.alias(_AT)).unnest(_AT)
 
 
-def _types(commits: Sequence[Commit], sources: Sequence[str | bytes]) -> pl.Schema:
+def _types(commits: Sequence[Commit], located: "_Located") -> pl.Schema:
     """The union of the loads' columns with their Polars types, read from as few footers as will do.
 
     Loads with one schema have one set of types; within a load a later part may hold columns that the first lacks.
     """
     found: dict[str, pl.DataType] = {}
     done: set[tuple[Column, ...]] = set()
-    rest = iter(sources)
     for commit in commits:
         names = {c.name for c in commit.load.schema}
-        for source in [next(rest) for _ in commit.load.parts]:
+        for part in commit.load.parts:
             if commit.load.schema in done or names <= found.keys():
                 break
-            footer = pl.scan_parquet(source, glob=False, hive_partitioning=False).collect_schema()
+            footer = pl.scan_parquet(located(part), glob=False, hive_partitioning=False).collect_schema()
             found = {**footer, **found}
         done.add(commit.load.schema)
     columns = {c.name: c.type for commit in commits for c in commit.load.schema}
@@ -170,8 +204,19 @@ def _require_one_type(path: str, commits: Sequence[Commit]) -> None:
                 )
 
 
-def _location(store: Store, path: str, part: Part) -> str | bytes:
-    """What Polars can read: a local path, or the bytes where the store is not a folder."""
-    whole = f"{path}/{part.path}"
-    url = store.url(whole)
-    return url if Path(url).is_absolute() else store.get(whole)
+@dataclass(frozen=True, slots=True)
+class _Located:
+    """Where Polars reads a part: a local path, or the bytes, fetched once, where the store is not a folder."""
+
+    store: Store
+    path: str
+    fetched: dict[str, bytes] = field(default_factory=dict)
+
+    def __call__(self, part: Part) -> str | bytes:
+        whole = f"{self.path}/{part.path}"
+        url = self.store.url(whole)
+        if Path(url).is_absolute():
+            return url
+        if whole not in self.fetched:
+            self.fetched[whole] = self.store.get(whole)
+        return self.fetched[whole]

@@ -180,9 +180,14 @@ Channel: TypeAlias = Annotated[Webhook | Slack | Teams | Email, Tagged("type", "
 
 
 class Engines(Spec):
-    """Limits of the engines that compute silver."""
+    """Who computes silver, and with how much."""
 
+    default: Literal["auto", "polars", "duckdb", "spark"] = "auto"
+    """For intents that name none."""
     memory: Size = 4 * 2**30
+    """What one refine may use: more rows than that holds are computed in shares of their keys."""
+    spark: Text = "local[*]"
+    """Where Spark runs: a master, or the ``sc://`` address of a Spark Connect server."""
 
 
 class Secrets(Spec):

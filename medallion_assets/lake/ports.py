@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import narwhals as nw
     import polars as pl
 
+    from medallion_assets.lake.pieces import Pieces
+
 __all__ = [
     "FILE",
     "Batch",
@@ -247,7 +249,7 @@ class Table(Protocol):
 
     def scan(self, version: int | None = None) -> "pl.LazyFrame": ...
     def replace(
-        self, rows: "pl.DataFrame", state: TableState, *, partition_by: Sequence[str] = (), again: bool = False
+        self, rows: "Pieces", state: TableState, *, partition_by: Sequence[str] = (), again: bool = False
     ) -> int:
         """One commit: these rows and this state. Returns the new version; Conflict when another run was first.
 

@@ -115,6 +115,8 @@ class Refined:
     """What was computed: nothing, because the table was at bronze's head; the rows that new loads change; all rows."""
     seconds: float
     engine: str
+    engine_why: str
+    """Why that one."""
     columns: tuple[tuple[str, str], ...]
     """Name and type of each column of the table, in order."""
     content: str

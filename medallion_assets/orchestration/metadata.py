@@ -93,7 +93,7 @@ def refined_metadata(
         "content": dg.MetadataValue.text(done.content),
         "table_version": dg.MetadataValue.int(done.table_version),
         "bronze_commit": dg.MetadataValue.int(done.bronze_n),
-        "engine": dg.MetadataValue.text(done.engine),
+        "engine": dg.MetadataValue.text(f"{done.engine}: {done.engine_why}"),
         "computed": dg.MetadataValue.text(done.how),
     }
 

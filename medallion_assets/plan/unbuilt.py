@@ -36,7 +36,7 @@ def inactive(intent: Intent) -> tuple[str, ...]:
 
 def _silver(silver: Silver, intent: Intent) -> Iterator[str]:
     engine = silver.engine or intent.engine
-    if engine in ("duckdb", "spark"):
+    if engine == "spark":
         yield f"engine `{engine}`"
 
 

@@ -1,7 +1,9 @@
 """The rows of a silver table out of all live loads, with what became of every bronze row."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import narwhals as nw
 import polars as pl
@@ -11,17 +13,22 @@ from medallion_assets.bronze.reader import Verified
 from medallion_assets.errors import CheckError
 from medallion_assets.intent.load import CurrentHistory
 from medallion_assets.lake.manifest import Head
+from medallion_assets.lake.pieces import Pieces
 from medallion_assets.lake.ports import Engine, Store
 from medallion_assets.lake.results import Drift, Held
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 from medallion_assets.runs.finished import finished, own_slices, quarantined, refuse_reserved
-from medallion_assets.runs.movers import Sorted, needed_by_rules, sorted_out
+from medallion_assets.runs.movers import needed_by_rules
+from medallion_assets.runs.room import Choice, Room
+from medallion_assets.runs.scratch import Scratch
+from medallion_assets.runs.sharing import Shared, shared
 from medallion_assets.runs.typed import Typed, read_typed
-from medallion_assets.silver.columns import FROM, IS_CURRENT, LOAD, RESCUED, TO
+from medallion_assets.silver.columns import FROM, IS_CURRENT, LOAD, POS, RESCUED, TO
 from medallion_assets.silver.event import distinct, earliest
 from medallion_assets.silver.events import Shape
+from medallion_assets.silver.guard import Hold
 from medallion_assets.silver.history import Interval, intervals
-from medallion_assets.silver.keyed import KeyedModel, Outcome, Rules, refine_keyed
+from medallion_assets.silver.keyed import Account, KeyedModel, Outcome, Rules, Share, refine_keyed
 from medallion_assets.silver.slices import slices
 from medallion_assets.silver.snapshot import copies
 from medallion_assets.silver.types import Seen
@@ -33,7 +40,8 @@ __all__ = ["Built", "build", "interval_of", "rules_of", "shape_of"]
 class Built:
     """A table's rows and account."""
 
-    rows: pl.DataFrame
+    pieces: Pieces
+    """Those of shares are in files that live as long as the scratch folder."""
     partition_by: tuple[str, ...]
     quarantine: pl.DataFrame
     """reason, column, value (text), commit, part, row, partition; in the order of the data."""
@@ -50,48 +58,75 @@ class Built:
     truncated: bool
     samples: Mapping[str, str]
     """As in ``Sorted``."""
+    choice: Choice
+
+    @property
+    def rows(self) -> pl.DataFrame:
+        """All rows at once."""
+        return self.pieces.whole()
 
 
 def build(
-    plan: DatasetPlan, silver: SilverPlan, head: Head, *, store: Store, engine: Engine, verified: Verified | None = None
-) -> Built:
-    """Raises what ``read_typed`` raises, and StorageError SLV-012, CheckError CHK-010, CHK-013."""
+    plan: DatasetPlan, silver: SilverPlan, head: Head, *, store: Store, room: Room, scratch: Scratch,
+    verified: Verified | None = None,
+) -> Built:  # fmt: skip
+    """Raises what ``read_typed`` raises, and StorageError SLV-012, SLV-019, CheckError CHK-010, CHK-013, ConfigError
+    SLV-017.
+    """
     parted = slices(silver.partition_by)
     interval = interval_of(plan, silver)
     needed = (*needed_by_rules(silver), *(() if interval is None else interval.columns))
-    typed = read_typed(plan, silver, head, store=store, needed=needed, interval=interval, verified=verified)
+    typed = read_typed(
+        plan, silver, head, store=store, needed=needed, interval=interval, verified=verified, most=room.most
+    )
     refuse_reserved(typed.columns, silver, parted)
-    found = sorted_out(plan, silver, typed)
-    outcome = _outcome(silver, plan, typed, found, interval=interval, engine=engine)
-    refuse_ties(silver, outcome)
-    table = finished(outcome.table, silver, typed, parted, plan.calendar.timezone)
+    choice = room.chosen(typed.reading, intervals=interval is not None)
+    with room.opened(choice, scratch) as engine:
+        by = silver.keys or (typed.columns if silver.model == "event" else (POS,))
+        found = shared(plan, silver, typed, engine=engine, number=choice.shares, by=by, scratch=scratch)
+        parts: list[pl.DataFrame | Path] = []
+        accounts: list[Account] = []
+        for outcome in _outcomes(silver, plan, typed, found, interval=interval, engine=engine):
+            accounts.append(outcome.account)
+            for rows in engine.batches(outcome.table):
+                table = finished(rows, silver, typed, parted, plan.calendar.timezone)
+                parts.append(table if typed.reading.fits else scratch.write(table))
+    refuse_ties(silver, accounts)
+    pieces = Pieces(tuple(parts))
     quarantine = quarantined(found.bad, typed)
     by_partition = quarantine.group_by("partition").agg(pl.len().alias("n")).sort("partition")
+    deletes = [account.last_delete for account in accounts if account.last_delete is not None]
     return Built(
-        rows=table,
+        pieces=pieces,
         partition_by=(*own_slices(silver), *(s.name for s in parted)),
         quarantine=quarantine,
         accounting={
-            "rows_in": typed.rows.height,
-            "events": outcome.events,
-            "duplicates": outcome.duplicates,
-            "filtered": outcome.filtered + found.dropped,
+            "rows_in": found.rows_in,
+            "events": sum(account.events for account in accounts),
+            "duplicates": sum(account.duplicates for account in accounts),
+            "filtered": sum(account.filtered for account in accounts) + found.dropped,
             "quarantined": found.bad.height,
-            "rows": table.height,
-            "absence_deletes": outcome.absence_deletes,
-            "ties": outcome.ties,
-            "incomplete": len(outcome.incomplete),
+            "rows": pieces.height,
+            "absence_deletes": sum(account.absence_deletes for account in accounts),
+            "ties": sum(account.ties for account in accounts),
+            "incomplete": len(accounts[0].incomplete),
             **found.counts,
         },
         quarantined_by_partition=dict(by_partition.iter_rows()),
-        held=tuple(Held(typed.loads[h.load].n, typed.loads[h.load].partition, h.keys, h.missing) for h in outcome.held),
+        held=tuple(_held(typed, hold) for hold in accounts[0].held),
         drift=typed.drift,
         columns=typed.columns,
         learned=typed.learned,
-        last_delete=outcome.last_delete,
-        truncated=outcome.truncated,
+        last_delete=max(deletes, default=None),
+        truncated=any(account.truncated for account in accounts),
         samples=found.samples,
+        choice=choice,
     )
+
+
+def _held(typed: Typed, hold: Hold) -> Held:
+    load = typed.loads[hold.load]
+    return Held(load.n, load.partition, hold.keys, hold.missing)
 
 
 def interval_of(plan: DatasetPlan, silver: SilverPlan) -> Interval | None:
@@ -104,37 +139,53 @@ def interval_of(plan: DatasetPlan, silver: SilverPlan) -> Interval | None:
     return Interval(final.get(said.start, said.start), final.get(said.end, said.end), current, said.closed)
 
 
-def _outcome(
-    silver: SilverPlan, plan: DatasetPlan, typed: Typed, found: Sorted, *, interval: Interval | None, engine: Engine
-) -> Outcome:
-    good = found.good
+def _outcomes(
+    silver: SilverPlan, plan: DatasetPlan, typed: Typed, found: Shared, *, interval: Interval | None, engine: Engine
+) -> Iterator[Outcome]:
+    """One for each share."""
     if interval is not None:
-        return _histories(silver, plan, typed, good, interval=interval)
-    lazy = nw.from_native(good.lazy())
+        yield from (_histories(silver, plan, typed, share, interval=interval, engine=engine) for share in found.shares)
+        return
     match silver.model:
-        case "periodic_snapshot":
-            return Outcome(engine.evaluate(copies(lazy, typed.columns)), good.height, 0, 0)
-        case "event":
-            daily = (LOAD,) if silver.input_mode == "replace_daily" else ()
-            unlike = engine.evaluate(distinct(lazy, typed.columns, slices=daily))
-            table = engine.evaluate(earliest(nw.from_native(unlike.lazy()), typed.columns, silver.keys, slices=daily))
-            return Outcome(table, unlike.height, good.height - unlike.height, 0)
+        case "periodic_snapshot" | "event":
+            yield from (_facts(silver, typed, share, engine) for share in found.shares)
         case "scd_type_1" | "scd_type_2" | "derived_event" | "incremental_merge" | "full_merge_dedupe" as model:
             shape = shape_of(plan, silver, typed)
-            rules = rules_of(silver, model, shape)
-            return refine_keyed(good, found.rows, typed.loads, shape, rules, evaluate=engine.evaluate)
-    assert_never(silver.model)
+            yield from refine_keyed(
+                found.shares, typed.loads, shape, rules_of(silver, model, shape), truncates=found.truncates,
+                unread=found.unread, engine=engine,
+            )  # fmt: skip
+        case other:
+            assert_never(other)
+
+
+def _facts(silver: SilverPlan, typed: Typed, share: Share, engine: Engine) -> Outcome:
+    """Rows that say what happened, or how things were: none follows from another."""
+    rows = engine.held(share.rows)
+    came = _count(rows, engine)
+    if silver.model == "periodic_snapshot":
+        return Outcome(copies(rows, typed.columns), Account(came, 0))
+    daily = (LOAD,) if silver.input_mode == "replace_daily" else ()
+    unlike = engine.held(distinct(rows, typed.columns, slices=daily))
+    table = earliest(unlike, typed.columns, silver.keys, slices=daily)
+    events = _count(unlike, engine)
+    return Outcome(table, Account(events, came - events))
 
 
 def _histories(
-    silver: SilverPlan, plan: DatasetPlan, typed: Typed, good: pl.DataFrame, *, interval: Interval
+    silver: SilverPlan, plan: DatasetPlan, typed: Typed, share: Share, *, interval: Interval, engine: Engine
 ) -> Outcome:
+    good = engine.evaluate(share.rows)
     columns = tuple(dict.fromkeys((*typed.columns, *interval.columns)))
-    distinct = good.select(pl.struct(columns).n_unique()).item() if good.height else 0
-    table = intervals(good.lazy(), silver.keys, columns, interval, plan.calendar.timezone).collect()
+    events = good.select(pl.struct(columns).n_unique()).item() if good.height else 0
+    table = intervals(good.lazy(), silver.keys, columns, interval, plan.calendar.timezone)
     if silver.model == "scd_type_1":
         table = table.filter(IS_CURRENT).drop(FROM, TO, IS_CURRENT)
-    return Outcome(table, distinct, good.height - distinct, 0)
+    return Outcome(nw.from_native(table), Account(events, good.height - events))
+
+
+def _count(frame: nw.LazyFrame[Any], engine: Engine) -> int:
+    return int(engine.evaluate(frame.select(nw.len().alias("n")))["n"][0])
 
 
 def shape_of(plan: DatasetPlan, silver: SilverPlan, typed: Typed) -> Shape:
@@ -160,11 +211,13 @@ def rules_of(silver: SilverPlan, model: KeyedModel, shape: Shape) -> Rules:
     )
 
 
-def refuse_ties(silver: SilverPlan, outcome: Outcome) -> None:
+def refuse_ties(silver: SilverPlan, accounts: Sequence[Account]) -> None:
     """Raises CheckError CHK-013 when the intent wants that."""
-    if silver.on_tie == "fail" and outcome.ties:
-        key = ", ".join(f"{k}={v}" for k, v in zip(silver.keys, outcome.tied, strict=True))
+    tied = [account for account in accounts if account.ties]
+    if silver.on_tie == "fail" and tied:
+        key = ", ".join(f"{k}={v}" for k, v in zip(silver.keys, tied[0].tied, strict=True))
+        rows = sum(account.ties for account in tied)
         raise CheckError(
-            "CHK-013", f"{outcome.ties:,} rows differ from another of the same key and order; one key is {key}.",
+            "CHK-013", f"{rows:,} rows differ from another of the same key and order; one key is {key}.",
             where=str(silver.entity), fix="add a column to `order_by` that tells them apart, or set on_tie: keep.",
         )  # fmt: skip

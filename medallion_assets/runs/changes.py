@@ -9,10 +9,11 @@ from dataclasses import asdict, dataclass, replace
 import polars as pl
 
 from medallion_assets.bronze.reader import Verified
+from medallion_assets.engines.polars import PolarsEngine
 from medallion_assets.errors import CheckError, Corrupt, StorageError
 from medallion_assets.intent.load import Cdc
 from medallion_assets.lake.manifest import Head
-from medallion_assets.lake.ports import FILE, Engine, Store, Table, TableState
+from medallion_assets.lake.ports import FILE, Store, Table, TableState
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 from medallion_assets.runs.build import interval_of, rules_of, shape_of
 from medallion_assets.runs.finished import TECHNICAL, quarantined
@@ -28,6 +29,9 @@ from medallion_assets.silver.place import ranked
 from medallion_assets.silver.snapshot import copies
 
 __all__ = ["Changes", "changes"]
+
+_UNPACKED = 8
+"""Rows take so many times the bytes of their files, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +55,11 @@ class Changes:
 
 
 def changes(
-    plan: DatasetPlan, silver: SilverPlan, head: Head, state: TableState, *, store: Store, table: Table, engine: Engine,
-    verified: Verified | None = None,
+    plan: DatasetPlan, silver: SilverPlan, head: Head, state: TableState, *, store: Store, table: Table,
+    verified: Verified | None = None, most: int | None = None,
 ) -> Changes | None:  # fmt: skip
-    """How the table, which is at ``state``, gets to ``head``; None when that takes a reading of everything.
+    """How the table, which is at ``state``, gets to ``head``; None when that takes a reading of everything, or more of
+    memory than ``most`` bytes of new rows.
 
     Raises Corrupt (BRZ-…) and what reading fails with otherwise; what is wrong with the data, ``build`` tells.
     """
@@ -62,8 +67,10 @@ def changes(
     new = frozenset(n for n in live if n > state.bronze_n)
     if not (table.patchable and _is_possible(plan, silver, head, state, new)):
         return None
-    job = Job(plan, silver, head, state, store, table, engine, verified, new)
+    job = Job(plan, silver, head, state, store, table, PolarsEngine(), verified, new)
     loads = [live[n].load for n in new]
+    if most is not None and sum(part.bytes for load in loads for part in load.parts) * _UNPACKED > most:
+        return None
     if all(not (load.rows or load.schema) and load.pattern != "full" for load in loads):
         return _accounted_for_nothing(job)
     try:

@@ -34,7 +34,7 @@ from medallion_assets.silver.columns import (
 )  # fmt: skip
 from medallion_assets.silver.events import Shape, deduplicate, ties, winners
 from medallion_assets.silver.guard import held_fulls
-from medallion_assets.silver.keyed import Rules, last_delete, refine_keyed
+from medallion_assets.silver.keyed import Rules, Share, last_delete, refine_keyed
 from medallion_assets.silver.scd1 import current
 from medallion_assets.silver.scd2 import versions
 from medallion_assets.silver.states import states
@@ -87,7 +87,9 @@ class ChangedStates:
             )  # fmt: skip
         if self.job.silver.on_tie == "fail" and moved.ties:
             return None
-        return replace(moved, filtered=self.read.good.height - kept.height, last_delete=last_delete(kept))
+        return replace(
+            moved, filtered=self.read.good.height - kept.height, last_delete=last_delete(lazy(kept), self.job.engine)
+        )
 
     def _kept(self, rows: pl.DataFrame) -> pl.DataFrame:
         return rows.filter(pl.col(OP) == Op.UPSERT) if self.rules.delete_mode == "ignore" else rows
@@ -178,12 +180,17 @@ class ChangedStates:
             return None
         typed, found = read
         evaluate = self.job.engine.evaluate
-        outcome = refine_keyed(found.good, found.rows, typed.loads, self.shape, self.rules, evaluate=evaluate)
+        cut, known = pl.col(OP) == Op.TRUNCATE, found.rows.filter(FULL)
+        share = Share(lazy(found.good.filter(~cut)), lazy(known.filter(KNOWN).select(*self.keys, LOAD)))
+        (outcome,) = refine_keyed(
+            [share], typed.loads, self.shape, self.rules, truncates=found.good.filter(cut),
+            unread=known.filter(~pl.col(KNOWN))[LOAD].unique(), engine=self.job.engine,
+        )  # fmt: skip
         old = [rank for rank, load in enumerate(typed.loads) if load.n not in self.job.new]
         before = self._kept(found.good.filter(pl.col(LOAD).is_in(old)))
         were = evaluate(deduplicate(lazy(before), self.shape, ops=_ops(before)))
-        rows = self.job.table_rows(outcome.table, typed)
-        events, tied = outcome.events - were.height, outcome.ties - self._ties(were)
+        rows = self.job.table_rows(evaluate(outcome.table), typed)
+        events, tied = outcome.account.events - were.height, outcome.account.ties - self._ties(were)
         return Moved(rows, self.job.table.matching(keys), events, ties=tied)
 
     def _ties(self, events: pl.DataFrame) -> int:
@@ -236,7 +243,8 @@ class ChangedStates:
         present = [keys.with_columns(pl.lit(n, pl.Int64).alias(LOAD)) for keys, n in ((there, rank - 1), (here, rank))]
         approved = {rank} if self.typed.loads[rank].approved else set()
         fraction = self.rules.max_delete_fraction
-        return bool(held_fulls(pl.concat(present), (rank - 1, rank), self.keys, fraction, approved))
+        engine, both = self.job.engine, lazy(pl.concat(present))
+        return bool(held_fulls([both], (rank - 1, rank), self.keys, fraction, approved, engine=engine))
 
     def _deletes(self, keys: pl.DataFrame, rank: int, schema: pl.Schema) -> pl.DataFrame:
         """Of each key one, implied by the start of a full partition."""

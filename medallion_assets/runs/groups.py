@@ -1,12 +1,14 @@
 """Live loads as groups of one schema and pattern, each one scan, and the contract under which all of them are read."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property, partial
 
 import polars as pl
 
-from medallion_assets.bronze.reader import Verified, scan
+from medallion_assets.bronze.reader import ADDRESS, Verified, pieces
+from medallion_assets.bronze.verify import require
 from medallion_assets.intent.load import Cdc, Incremental
 from medallion_assets.lake.manifest import Commit, Pattern
 from medallion_assets.lake.ports import Store
@@ -18,18 +20,32 @@ from medallion_assets.silver.history import Interval
 from medallion_assets.silver.place import Live
 from medallion_assets.silver.slices import slices
 
-__all__ = ["Group", "contract_of", "groups_of", "live_of", "spent"]
+__all__ = ["PIECE", "Group", "contract_of", "groups_of", "live_of", "spent"]
 
 
-@dataclass(frozen=True, slots=True)
+PIECE = 1_000_000
+"""Rows that are read at once where all of them may be too many."""
+
+
+@dataclass(frozen=True)
 class Group:
-    """Live loads of one schema and pattern: one scan."""
+    """Live loads of one schema and pattern."""
 
     pattern: Pattern
-    frame: pl.LazyFrame
     schema: Mapping[str, pl.DataType]
     rows: int
     loads: tuple[Live, ...]
+    read: Callable[[int | None], Iterator[pl.LazyFrame]]
+    """The rows in frames of at most so many (None: in one); at least one frame."""
+
+    @cached_property
+    def frame(self) -> pl.LazyFrame:
+        """All rows. Of a store that is no folder it holds the bytes of all parts."""
+        return next(self.read(None))
+
+    def pieces(self) -> Iterator[pl.LazyFrame]:
+        """All rows, in frames that fit in memory."""
+        return self.read(PIECE)
 
 
 def contract_of(plan: DatasetPlan, silver: SilverPlan, interval: Interval | None) -> Contract:
@@ -85,12 +101,27 @@ def groups_of(
     for rank, commit in enumerate(commits):
         by_kind.setdefault((commit.load.schema, commit.load.pattern), []).append(rank)
     for ranks in by_kind.values():
-        chosen = [commits[rank] for rank in ranks]
-        frame = scan(store, path, chosen, verified)
-        schema = {n: t for n, t in frame.collect_schema().items() if n not in ("_commit", "_part", "_row")}
-        frame = frame.rename({n: set_aside(n) for n in schema if n.startswith(RESERVED)})
-        rows = sum(c.load.rows for c in chosen)
-        yield Group(chosen[0].load.pattern, frame, schema, rows, tuple(loads[rank] for rank in ranks))
+        chosen, rows = [commits[rank] for rank in ranks], sum(commits[rank].load.rows for rank in ranks)
+        require(store, path, chosen, verified)
+        first = next(pieces(store, path, chosen, PIECE))
+        schema = {n: t for n, t in first.collect_schema().items() if n not in ADDRESS}
+        aside = {n: set_aside(n) for n in schema if n.startswith(RESERVED)}
+        read = partial(_renamed, store, path, chosen, aside)
+        if rows <= PIECE:
+            read = partial(_once, first.rename(aside))
+        loads_ = tuple(loads[rank] for rank in ranks)
+        yield Group(chosen[0].load.pattern, schema, rows, loads_, read)
+
+
+def _renamed(
+    store: Store, path: str, commits: Sequence[Commit], aside: Mapping[str, str], rows: int | None
+) -> Iterator[pl.LazyFrame]:
+    for piece in pieces(store, path, commits, rows):
+        yield piece.rename(aside)
+
+
+def _once(frame: pl.LazyFrame, rows: int | None) -> Iterator[pl.LazyFrame]:  # noqa: ARG001 - few enough
+    yield frame
 
 
 def spent(groups: Sequence[Group], contract: Contract) -> set[str]:

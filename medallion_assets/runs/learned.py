@@ -28,12 +28,12 @@ def learn(groups: Sequence[Group], contract: Contract, wanted: Sequence[str]) ->
     learned: dict[str, Seen] = {}
     open_ = [n for n in wanted if contract.of(n).type is None]
     for group in groups:
-        names = [n for n in open_ if not learned.get(n, Seen()).text]
-        first = _learn(group.frame.head(_SAMPLE), group, contract, names)
-        rest = [n for n in names if not first[n].text] if group.rows > _SAMPLE else []
-        # One column at a time: together they may not fit in memory.
-        whole = {n: _learn(group.frame, group, contract, [n])[n] for n in rest}
-        learned |= {n: join(learned.get(n, Seen()), whole.get(n, first[n])) for n in names}
+        for place, piece in enumerate(group.pieces()):
+            names = [n for n in open_ if not learned.get(n, Seen()).text]
+            told = {} if place else _learn(piece.head(_SAMPLE), group, contract, names)
+            rest = [n for n in names if n not in told or not told[n].text] if place or group.rows > _SAMPLE else []
+            told |= _learn(piece, group, contract, rest)
+            learned |= {n: join(learned.get(n, Seen()), told[n]) for n in names}
     return learned
 
 
@@ -101,7 +101,8 @@ def _load_by_load(name: str, group: Group, contract: Contract) -> Iterator[tuple
         return
     value = column[name].alias(VALUE)
     # The first rows of a load mostly show that it is text; the others are looked at whole.
-    sample = group.frame.filter(pl.col("_row") < _FEW).select("_commit", value).collect()
+    few = [piece.filter(pl.col("_row") < _FEW).select("_commit", value).collect() for piece in group.pieces()]
+    sample = pl.concat(few)
     heads = {n: rows[VALUE] for (n,), rows in sample.partition_by("_commit", as_dict=True).items()}
     for load in group.loads:
         told = seen(heads[load.n]) if load.n in heads else Seen()

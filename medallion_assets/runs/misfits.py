@@ -25,11 +25,12 @@ def with_wider_types(
     ranks = {load.n: rank for rank, load in enumerate(loads)}
     found: dict[str, list[pl.DataFrame]] = {}
     for group in groups:
-        told = too_wide(group.frame, group.schema, group.pattern, contract, asked).collect()
-        for name in asked:
-            rows = told.select("_commit", name).drop_nulls()
-            if rows.height:
-                found.setdefault(name, []).append(rows)
+        for piece in group.pieces():
+            told = too_wide(piece, group.schema, group.pattern, contract, asked).collect()
+            for name in asked:
+                rows = told.select("_commit", name).drop_nulls()
+                if rows.height:
+                    found.setdefault(name, []).append(rows)
     drift: list[Drift] = []
     named = {column.name: column for column in contract.named}
     for name in [n for n in named if n in found]:

@@ -15,9 +15,10 @@ from medallion_assets.runs.conditions import conditioned, sql_columns
 from medallion_assets.runs.typed import Typed
 from medallion_assets.silver.columns import FAULT, LOAD, OP, VALUE, Op
 from medallion_assets.silver.contract import withheld_flag
+from medallion_assets.silver.place import Live
 from medallion_assets.silver.text import as_text
 
-__all__ = ["Sorted", "needed_by_rules", "sorted_out"]
+__all__ = ["Sorted", "judged", "needed_by_rules", "require_within_limits", "sorted_out"]
 
 _DROPPED = "__dropped"
 
@@ -47,13 +48,19 @@ def needed_by_rules(silver: SilverPlan) -> tuple[str, ...]:
 
 
 def sorted_out(plan: DatasetPlan, silver: SilverPlan, typed: Typed) -> Sorted:
-    """Raises ConfigError CHK-004, CheckError CHK-010."""
-    rows, counts, dropped = _judged(typed.rows, _movers(silver), silver.keys)
-    bad = rows.filter(pl.col(FAULT).is_not_null())
-    good = rows.filter(pl.col(FAULT).is_null() & ~pl.col(_DROPPED))
-    _require_within_limits(plan, typed, bad)
+    """All rows of a reading at once. Raises ConfigError CHK-004, CheckError CHK-010."""
+    found = judged(plan, silver, typed.rows)
+    require_within_limits(plan, typed.loads, found.bad)
+    return found
+
+
+def judged(plan: DatasetPlan, silver: SilverPlan, rows: pl.DataFrame) -> Sorted:
+    """Some typed rows. Raises ConfigError CHK-004."""
+    told, counts, dropped = _judged(rows, _movers(silver), silver.keys)
+    bad = told.filter(pl.col(FAULT).is_not_null())
+    good = told.filter(pl.col(FAULT).is_null() & ~pl.col(_DROPPED))
     pii = frozenset(column.name for column in plan.columns if column.pii)
-    return Sorted(rows, good, bad, counts, {name: sample(some, pii) for name, some in dropped.items()})
+    return Sorted(told, good, bad, counts, {name: sample(some, pii) for name, some in dropped.items()})
 
 
 def _movers(silver: SilverPlan) -> list[CheckPlan]:
@@ -120,14 +127,14 @@ def _broken(frame: pl.LazyFrame, check: CheckPlan, breaks: nw.Expr) -> pl.Series
         ) from None  # fmt: skip
 
 
-def _require_within_limits(plan: DatasetPlan, typed: Typed, bad: pl.DataFrame) -> None:
+def require_within_limits(plan: DatasetPlan, loads: Sequence[Live], bad: pl.DataFrame) -> None:
     """Raise CheckError CHK-010 for too many rows refused in bronze and quarantined here (``bad``), together, load by
 
     load: as an ingest counts them.
     """
     limits = plan.limits
     counts = dict(bad.group_by(LOAD).agg(pl.len()).iter_rows())
-    for rank, load in enumerate(typed.loads):
+    for rank, load in enumerate(loads):
         count, total = counts.get(rank, 0) + load.refused, load.rows + load.refused
         over = limits.max_rows is not None and count > limits.max_rows
         over = over or (limits.max_fraction is not None and count > limits.max_fraction * total)

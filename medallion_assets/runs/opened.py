@@ -1,6 +1,6 @@
 """Groups of loads whose rows come in an envelope, opened: from here on they are like any other cdc rows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import polars as pl
@@ -13,6 +13,9 @@ from medallion_assets.silver.envelope import OPERATION, TOMBSTONE, WITHHELD, for
 __all__ = ["open_groups", "withheld"]
 
 
+_NO_TOMBSTONE = pl.lit(value=False).alias(TOMBSTONE)
+
+
 def open_groups(groups: Sequence[Group], contract: Contract) -> tuple[Group, ...]:
     """The cdc groups that hold Debezium's events with the columns of the rows that changed; others as they are."""
     return tuple(_opened(group, contract) for group in groups)
@@ -22,7 +25,7 @@ def _opened(group: Group, contract: Contract) -> Group:
     if contract.envelope is None or group.pattern != "cdc":
         return group
     if form(group.schema) is None:
-        return replace(group, frame=group.frame.with_columns(pl.lit(value=False).alias(TOMBSTONE)))
+        return replace(group, read=lambda rows: (piece.with_columns(_NO_TOMBSTONE) for piece in group.read(rows)))
     rows = group.frame.collect().rename({set_aside(name): name for name in group.schema})
     claimed = {source for named in contract.named for source in named.source_names}
     told = opened(rows.select(*group.schema), contract.envelope, claimed)
@@ -32,7 +35,12 @@ def _opened(group: Group, contract: Contract) -> Group:
     schema = {name: dtype for name, dtype in told.schema.items() if name != TOMBSTONE}
     aside = told.rename({name: set_aside(name) for name in schema})
     whole = pl.concat([aside, rows.select(ADDRESS)], how="horizontal")
-    return replace(group, frame=whole.lazy(), schema=schema)
+    return replace(group, schema=schema, read=lambda rows: _cut(whole, rows))
+
+
+def _cut(frame: pl.DataFrame, rows: int | None) -> Iterator[pl.LazyFrame]:
+    for start in range(0, max(frame.height, 1), rows or max(frame.height, 1)):
+        yield frame.slice(start, rows).lazy()
 
 
 def withheld(groups: Sequence[Group], contract: Contract, wanted: Sequence[str]) -> tuple[str, ...]:
@@ -47,6 +55,7 @@ def withheld(groups: Sequence[Group], contract: Contract, wanted: Sequence[str])
         texts = {n: s for n, s in names.items() if group.schema[s] == pl.String}
         if texts:
             asked = [pl.col(set_aside(s)).is_in(WITHHELD).any().alias(n) for n, s in texts.items()]
-            row = group.frame.select(asked).collect().row(0, named=True)
-            found |= {name for name, there in row.items() if there}
+            for piece in group.pieces():
+                row = piece.select(asked).collect().row(0, named=True)
+                found |= {name for name, there in row.items() if there}
     return tuple(name for name in wanted if name in found)

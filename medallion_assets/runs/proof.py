@@ -1,16 +1,20 @@
 """Whether a silver table is what its bronze and its intent make of it: compare it with its rebuild, row by row."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from medallion_assets.bronze.commit import CommitLog
 from medallion_assets.bronze.decide import EMPTY, follow
 from medallion_assets.errors import Corrupt
-from medallion_assets.lake.ports import Engine, Store, Table
+from medallion_assets.lake.pieces import Pieces
+from medallion_assets.lake.ports import Store, Table
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 from medallion_assets.runs.build import build
+from medallion_assets.runs.differences import differences
+from medallion_assets.runs.room import Room
+from medallion_assets.runs.scratch import Scratch
 
 __all__ = ["Proof", "prove"]
 
@@ -37,7 +41,7 @@ class Proof:
         return not (self.bronze_n is None or self.missing or self.extra or self.schema)
 
 
-def prove(plan: DatasetPlan, silver: SilverPlan, *, store: Store, table: Table, engine: Engine) -> Proof:
+def prove(plan: DatasetPlan, silver: SilverPlan, *, store: Store, table: Table, room: Room) -> Proof:
     """Build the table again from the bronze that it says it has absorbed; nothing is written.
 
     Raises Corrupt, StorageError, CheckError as building does.
@@ -49,21 +53,30 @@ def prove(plan: DatasetPlan, silver: SilverPlan, *, store: Store, table: Table, 
     head = log.head()
     if head.n != state.bronze_n:
         head = follow(EMPTY, (commit for commit in log.commits() if commit.n <= state.bronze_n))
-    built = build(plan, silver, head, store=store, engine=engine).rows
-    try:
-        stored = table.scan().collect()
-    except Corrupt as error:
-        return Proof(state.bronze_n, schema=error.problem.what.removesuffix("."))
-    if stored.schema != built.schema:
-        columns = f"the table has {_columns(stored)}; its rebuild {_columns(built)}"
-        return Proof(state.bronze_n, stored.height, schema=columns)
+    with Scratch() as scratch:
+        built = build(plan, silver, head, store=store, room=room, scratch=scratch)
+        try:
+            found = _compared(plan, silver, table.scan(), built.pieces, scratch)
+            return replace(found, bronze_n=state.bronze_n)
+        except Corrupt as error:
+            return Proof(state.bronze_n, schema=error.problem.what.removesuffix("."))
+
+
+def _compared(plan: DatasetPlan, silver: SilverPlan, table: pl.LazyFrame, rebuilt: Pieces, scratch: Scratch) -> Proof:
+    schema = table.collect_schema()
+    if schema != rebuilt.schema:
+        height = int(table.select(pl.len()).collect().item())
+        columns = f"the table has {_columns(schema)}; its rebuild {_columns(rebuilt.schema)}"
+        return Proof(None, height, schema=columns)
+    if not rebuilt.fits:  # too many to show some
+        missing, extra = differences(table, rebuilt, scratch)
+        return Proof(None, rebuilt.height - missing + extra, missing, extra)
+    built, stored = rebuilt.whole(), table.collect()
     keys = _numbered(built), _numbered(stored)
-    missing, extra = (
-        one.join(other, on=one.columns, how="anti", nulls_equal=True) for one, other in (keys, keys[::-1])
-    )
+    one, other = (one.join(other, on=one.columns, how="anti", nulls_equal=True) for one, other in (keys, keys[::-1]))
     names = list(silver.keys) or built.columns[:3]
-    shown = (*_named("missing", missing, names, plan), *_named("extra", extra, names, plan))
-    return Proof(state.bronze_n, stored.height, missing.height, extra.height, shown)
+    shown = (*_named("missing", one, names, plan), *_named("extra", other, names, plan))
+    return Proof(None, stored.height, one.height, other.height, shown)
 
 
 def _numbered(rows: pl.DataFrame) -> pl.DataFrame:
@@ -79,5 +92,5 @@ def _named(what: str, rows: pl.DataFrame, names: Sequence[str], plan: DatasetPla
     ]
 
 
-def _columns(rows: pl.DataFrame) -> str:
-    return ", ".join(f"{name} {dtype}" for name, dtype in rows.schema.items())
+def _columns(schema: pl.Schema) -> str:
+    return ", ".join(f"{name} {dtype}" for name, dtype in schema.items())

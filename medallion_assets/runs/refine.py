@@ -20,14 +20,18 @@ from medallion_assets.checks.verdict import SAMPLE, Asked, counted, sample
 from medallion_assets.errors import Conflict, Corrupt, StorageError
 from medallion_assets.intent.check import RowRule
 from medallion_assets.lake.manifest import Head
-from medallion_assets.lake.ports import Engine, Progress, Store, Table, TableState
+from medallion_assets.lake.pieces import Pieces
+from medallion_assets.lake.ports import Progress, Store, Table, TableState
 from medallion_assets.lake.results import CheckResult, How, Refined
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
-from medallion_assets.runs.build import build
+from medallion_assets.runs.build import Built, build
 from medallion_assets.runs.changes import Changes, changes
+from medallion_assets.runs.differences import differences
 from medallion_assets.runs.finished import TECHNICAL
 from medallion_assets.runs.groups import live_of
-from medallion_assets.silver.content import changed_rows, content
+from medallion_assets.runs.room import Choice, Room
+from medallion_assets.runs.scratch import Scratch
+from medallion_assets.silver.content import content
 from medallion_assets.silver.place import ranked
 
 __all__ = ["refine"]
@@ -35,6 +39,8 @@ __all__ = ["refine"]
 _SEMANTICS = 1
 """Of the silver models: another number builds every table again."""
 _TRIES = 5
+_ANY = Room()
+_SMALL = Choice("polars", 1, "it fits in memory")
 _SHOWN = ["reason", "column", "value", "commit", "part", "row"]
 """Of a row in quarantine, what a verdict shows and finds it by."""
 
@@ -45,7 +51,7 @@ class _Run:
     silver: SilverPlan
     store: Store
     table: Table
-    engine: Engine
+    room: Room
     quarantine_store: Store
     verified: Verified | None
     progress: Progress | None
@@ -67,19 +73,20 @@ class _Run:
 
 
 def refine(
-    plan: DatasetPlan, silver: SilverPlan, *, store: Store, table: Table, engine: Engine, quarantine_store: Store,
+    plan: DatasetPlan, silver: SilverPlan, *, store: Store, table: Table, quarantine_store: Store, room: Room = _ANY,
     progress: Progress | None = None, verified: Verified | None = None, afresh: bool = False,
 ) -> Refined:  # fmt: skip
     """Bring the table to the head of the dataset's log and say what became of every row.
 
-    ``afresh``: compute it also when its state says that it is there already.
+    ``afresh``: compute it also when its state says that it is there already. ``room``: who computes what is computed
+    whole, and how much of it at once.
 
     ``store`` holds bronze, ``quarantine_store`` the silver folder. Raises Corrupt (BRZ-…), StorageError SLV-001,
     SLV-003 to SLV-012, Conflict SLV-002 after several lost races, CheckError CHK-010 to CHK-013; then nothing is
     written.
     """
     started = time.perf_counter()
-    run = _Run(plan, silver, store, table, engine, quarantine_store, verified, progress, afresh)
+    run = _Run(plan, silver, store, table, room, quarantine_store, verified, progress, afresh)
     for left in reversed(range(_TRIES)):
         try:
             return replace(_once(run), seconds=time.perf_counter() - started)
@@ -110,8 +117,8 @@ def _once(run: _Run) -> Refined:
     run.tell(0)
     if state is not None and state.intent == run.intent and not run.afresh:
         found = changes(
-            run.plan, run.silver, head, state, store=run.store, table=run.table, engine=run.engine,
-            verified=run.verified,
+            run.plan, run.silver, head, state, store=run.store, table=run.table,
+            verified=run.verified, most=run.room.most,
         )  # fmt: skip
         if found is not None:
             return _changed(run, head, found)
@@ -138,14 +145,24 @@ def _changed(run: _Run, head: Head, found: Changes) -> Refined:
 
 def _built(run: _Run, head: Head, *, up_to_date: bool) -> Refined:
     """The table made of all live loads."""
-    built = build(run.plan, run.silver, head, store=run.store, engine=run.engine, verified=run.verified)
-    run.tell(built.rows.height)
+    with Scratch() as scratch:
+        return _replaced(
+            run,
+            head,
+            build(run.plan, run.silver, head, store=run.store, room=run.room, scratch=scratch, verified=run.verified),
+            scratch,
+            up_to_date=up_to_date,
+        )
+
+
+def _replaced(run: _Run, head: Head, built: Built, scratch: Scratch, *, up_to_date: bool) -> Refined:
+    run.tell(built.pieces.height)
     after = TableState(
         bronze_n=head.n,
         bronze_sha256=head.sha256,
         intent=run.intent,
         accounting=built.accounting,
-        content=content(built.rows, TECHNICAL),
+        content=content(built.pieces, TECHNICAL),
         quarantine=_quarantine(run, head, built.quarantine),
         quarantined_by_partition=built.quarantined_by_partition,
         held=built.held,
@@ -157,12 +174,16 @@ def _built(run: _Run, head: Head, *, up_to_date: bool) -> Refined:
         truncated=built.truncated,
         load_date=_load_date(head),
     )
-    changed, same = (built.rows.height, False) if run.table.version is None else _compare(run.table, built.rows)
+    changed, same = built.pieces.height, False
+    if run.table.version is not None:
+        changed, same = _compare(run.table, built.pieces, scratch)
     if same and not up_to_date:
         run.table.advance(after)
     elif not same:
-        run.table.replace(built.rows, after, partition_by=built.partition_by, again=up_to_date)
-    return _refined(run, head, after, written=not same, changed=changed, how="whole", dropped=built.samples)
+        run.table.replace(built.pieces, after, partition_by=built.partition_by, again=up_to_date)
+    return _refined(
+        run, head, after, written=not same, changed=changed, how="whole", dropped=built.samples, choice=built.choice
+    )
 
 
 def _load_date(head: Head) -> str:
@@ -191,16 +212,15 @@ def _require_same_log(run: _Run, log: CommitLog, head: Head, state: TableState |
         )  # fmt: skip
 
 
-def _compare(table: Table, rows: pl.DataFrame) -> tuple[int, bool]:
+def _compare(table: Table, rows: Pieces, scratch: Scratch) -> tuple[int, bool]:
     """Rows added or removed, and whether the table is already these rows under these types; all of them when it is
     damaged.
     """
     old = table.scan()
-    schema = old.collect_schema()
     try:
-        if schema != rows.schema:
+        if old.collect_schema() != rows.schema:
             return rows.height + int(old.select(pl.len()).collect().item()), False
-        changed = changed_rows(old.collect(), rows)
+        changed = sum(differences(old, rows, scratch))
     except Corrupt:
         return rows.height, False
     return changed, changed == 0
@@ -221,7 +241,7 @@ def _quarantine(run: _Run, head: Head, rows: pl.DataFrame) -> str | None:
 
 def _refined(
     run: _Run, head: Head, state: TableState, *, written: bool, changed: int, how: How,
-    dropped: Mapping[str, str] | None = None,
+    dropped: Mapping[str, str] | None = None, choice: Choice = _SMALL,
 ) -> Refined:  # fmt: skip
     """``dropped``: rule → some of the rows that it dropped just now."""
     numbers = state.accounting
@@ -244,7 +264,8 @@ def _refined(
         changed=changed,
         how=how,
         seconds=0.0,
-        engine=run.engine.name,
+        engine=choice.engine,
+        engine_why=choice.why,
         columns=tuple((n, str(t)) for n, t in run.table.scan().collect_schema().items()),
         content=state.content,
         rows_in_by_partition=rows_in,

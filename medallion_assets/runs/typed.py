@@ -15,6 +15,7 @@ from medallion_assets.runs.groups import Group, contract_of, groups_of, live_of,
 from medallion_assets.runs.learned import learn, spoken, types_of
 from medallion_assets.runs.misfits import rescues, with_rescues, with_wider_types
 from medallion_assets.runs.opened import open_groups, withheld
+from medallion_assets.runs.reading import Reading
 from medallion_assets.silver.columns import (
     BASE,
     CHANGE_TYPE,
@@ -25,7 +26,6 @@ from medallion_assets.silver.columns import (
     FROM,
     IS_CURRENT,
     IS_DELETED,
-    LOAD,
     LOAD_DATE,
     OPERATION,
     PART,
@@ -36,10 +36,9 @@ from medallion_assets.silver.columns import (
     RUN_DATE,
     TO,
 )
-from medallion_assets.silver.conform import conform
 from medallion_assets.silver.contract import Contract, sources
 from medallion_assets.silver.history import Interval
-from medallion_assets.silver.place import Live, addresses, clocked, parts, ranked
+from medallion_assets.silver.place import Live, addresses, ranked
 from medallion_assets.silver.types import Seen, join
 
 __all__ = ["Known", "Typed", "read_some", "read_typed"]
@@ -52,10 +51,11 @@ _OWN = (
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """Rows of all live loads in the order of the data."""
+    """Rows of live loads: the columns of the table and those that rules need, then the internal ones of
+    ``silver.columns``.
+    """
 
-    rows: pl.DataFrame
-    """The columns of the table and those that rules need, then the internal ones of ``silver.columns``."""
+    reading: Reading
     columns: tuple[str, ...]
     """Those that belong into the table, in its order."""
     loads: tuple[Live, ...]
@@ -68,13 +68,18 @@ class Typed:
     learned: Mapping[str, Seen] = field(default_factory=dict)
     """What is known of the values of the columns to which the contract gives no type."""
 
+    @property
+    def rows(self) -> pl.DataFrame:
+        """All of them at once, in the order of the data."""
+        return self.reading.rows
+
 
 def read_typed(
     plan: DatasetPlan, silver: SilverPlan, head: Head, *, store: Store,
-    needed: Sequence[str], interval: Interval | None, verified: Verified | None,
+    needed: Sequence[str], interval: Interval | None, verified: Verified | None, most: int | None = None,
 ) -> Typed:  # fmt: skip
     """Read and verify every live part. ``needed``: columns that rules look at; ``interval``: those of rows that carry
-    their own validity, which are times.
+    their own validity, which are times. ``most``: bytes of rows that may be held at once (None: no matter how many).
 
     Raises Corrupt (BRZ-…), StorageError SLV-001 (a column is missing), SLV-004, SLV-010,
     SLV-012 (an internal name), CheckError CHK-011, CHK-012.
@@ -93,26 +98,25 @@ def read_typed(
     if plan.schema_mode == "strict":
         _refuse_strangers(groups, contract, plan)
     contract = replace(contract, withheld=withheld(groups, contract, wanted))
-    reading = _Reading(groups, loads)
     learned = learn(groups, contract, wanted)
     types = types_of(learned, groups, contract, wanted, silver=silver, times=own[:2])
-    rows = reading.rows(contract, types)
+    reading = Reading(groups, loads, contract, types, most=most)
     if plan.schema_mode == "strict":
-        _refuse_misfits(rows, plan, reading.places)
+        _refuse_misfits(reading.odd, plan, reading.places)
     drift: list[Drift] = []
-    if plan.schema_mode == "auto" and rows[FAULT].is_not_null().any():
+    if plan.schema_mode == "auto" and reading.odd[FAULT].is_not_null().any():
         contract, found = with_wider_types(contract, groups, types, loads)
         drift += found
         if found:
             types = types_of(learned, groups, contract, wanted, silver=silver, times=own[:2])
-            rows = reading.rows(contract, types)
-    if plan.schema_mode != "strict":
-        contract = with_rescues(contract, rows, columns, own)
+            reading = Reading(groups, loads, contract, types, most=most)
+    if plan.schema_mode != "strict" and any(named.type for named in contract.named):
+        contract = with_rescues(contract, reading.odd, columns, own)
     if contract.rescued:
-        rows = reading.rows(contract, types)
-        drift += rescues(contract, rows, loads)
+        reading = Reading(groups, loads, contract, types, most=most)
+        drift += rescues(contract, reading.odd, loads)
         columns = (*columns, RESCUED)
-    return Typed(rows, columns, loads, reading.places, contract.withheld, tuple(drift), learned)
+    return Typed(reading, columns, loads, reading.places, contract.withheld, tuple(drift), learned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,40 +154,13 @@ def read_some(
         learned[name] = join(learned.get(name, Seen()), seen)
     if types_of(learned, groups, contract, wanted, silver=silver) != types:
         return None
-    reading = _Reading(groups, loads, keys)
-    rows = reading.rows(contract, types)
+    reading = Reading(groups, loads, contract, types, keys)
     if plan.schema_mode == "strict":
-        _refuse_misfits(rows, plan, reading.places)
-    faulty = rows[FAULT].is_not_null().any()
-    if faulty and (plan.schema_mode == "auto" or with_rescues(contract, rows, known.columns, ()).rescued):
+        _refuse_misfits(reading.odd, plan, reading.places)
+    faulty = reading.odd[FAULT].is_not_null().any()
+    if faulty and (plan.schema_mode == "auto" or with_rescues(contract, reading.odd, known.columns, ()).rescued):
         return None
-    return Typed(rows, known.columns, loads, reading.places, contract.withheld, (), learned)
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """All groups, read under one contract or another."""
-
-    groups: Sequence[Group]
-    loads: Sequence[Live]
-    keys: pl.DataFrame | None = None
-    """Only rows of these keys; None: all rows."""
-
-    @property
-    def places(self) -> pl.DataFrame:
-        return parts(self.loads)
-
-    def rows(self, contract: Contract, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
-        """In the order of the data."""
-        _require_time(self.loads, contract, types)
-        places = self.places
-        frames = [_conformed(group, contract, types, places) for group in self.groups]
-        clock, zone = contract.order_by[0] if contract.order_by else None, contract.timezone
-        dtype = types[clock] if clock else pl.Null()
-        rows = pl.concat(frames)
-        if self.keys is not None:
-            rows = rows.join(self.keys.lazy(), on=self.keys.columns, how="semi")
-        return clocked(rows.sort(POS), self.loads, clock, dtype, zone).collect()
+    return Typed(reading, known.columns, loads, reading.places, contract.withheld, (), learned)
 
 
 def _columns(groups: Sequence[Group], contract: Contract, plan: DatasetPlan, silver: SilverPlan) -> tuple[str, ...]:
@@ -278,24 +255,3 @@ def _refuse_misfits(rows: pl.DataFrame, plan: DatasetPlan, places: pl.DataFrame)
 
 def _place(plan: DatasetPlan, partition: str) -> str:
     return f"{plan.file}:{plan.line}  {plan.name} {partition}"
-
-
-def _require_time(loads: Sequence[Live], contract: Contract, types: Mapping[str, pl.DataType]) -> None:
-    patterns = {load.pattern == "full" for load in loads if load.rows or load.pattern == "full"}
-    if len(patterns) == 2 and contract.order_by and not types[contract.order_by[0]].is_temporal():
-        name = contract.order_by[0]
-        raise StorageError(
-            "SLV-010", f"Full partitions and changes are in one dataset, and {name!r} ({types[name]}) is no time.",
-            fix="order by a time: what a full partition says is placed at the start of its window.",
-        )  # fmt: skip
-
-
-def _conformed(
-    group: Group, contract: Contract, types: Mapping[str, pl.DataType], places: pl.DataFrame
-) -> pl.LazyFrame:
-    # Without a rule for its operations every row of a cdc load is an upsert (event, periodic_snapshot).
-    where = places.lazy().select(COMMIT, PART, LOAD, BASE)
-    placed = group.frame.join(
-        where, left_on=["_commit", "_part"], right_on=[COMMIT, PART], how="left", maintain_order="left"
-    ).with_columns((pl.col(BASE) + pl.col("_row")).alias(POS))
-    return conform(placed, group.schema, group.pattern, contract, types)

@@ -4,24 +4,28 @@ Rows are told apart by 128 bits of hash: two different ones look equal once in 1
 of these numbers do not depend on the order of the rows, and follow rows that come and go without the others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 import polars as pl
 
-__all__ = ["changed_rows", "content", "moved"]
+__all__ = ["content", "differing", "hashes", "moved"]
 
 _SEEDS = (1, 2)
 _WRAP = 1 << 64
 
 
-def content(rows: pl.DataFrame, without: Sequence[str]) -> str:
-    """Checksum over names, types and values of all columns but ``without``: equal rows in any order give the same.
+def content(pieces: Iterable[pl.DataFrame], without: Sequence[str]) -> str:
+    """Checksum over names, types and values of all columns but ``without``: equal rows in any order and any pieces (of
+    one schema, at least one) give the same.
 
     Another version of Polars may hash otherwise: its name is part of the text.
     """
-    kept = rows.drop(without)
-    return _text(_head(kept.schema), _sums(kept))
+    head, sums = "", [0] * len(_SEEDS)
+    for rows in pieces:
+        kept = rows.drop(without)
+        head, sums = _head(kept.schema), [before + more for before, more in zip(sums, _sums(kept), strict=True)]
+    return _text(head, sums)
 
 
 def moved(told: str, gone: pl.DataFrame, come: pl.DataFrame, without: Sequence[str]) -> str | None:
@@ -50,12 +54,15 @@ def _sums(rows: pl.DataFrame) -> tuple[int, ...]:
     return tuple(int(rows.hash_rows(seed).sum() or 0) if rows.width else 0 for seed in _SEEDS)
 
 
-def changed_rows(old: pl.DataFrame, new: pl.DataFrame) -> int:
-    """Rows that one has and the other has not, counted with their repetitions; both have the same schema."""
-    told = pl.concat([_hashes(new).with_columns(n=pl.lit(1)), _hashes(old).with_columns(n=pl.lit(-1))])
-    return int(told.group_by("a", "b").agg(pl.col("n").sum().abs())["n"].sum())
-
-
-def _hashes(rows: pl.DataFrame) -> pl.DataFrame:
+def hashes(rows: pl.DataFrame, number: int = 1) -> pl.DataFrame:
+    """Two hashes of each row, ``a`` and ``b``, and ``n``, which is ``number``."""
     a, b = (rows.hash_rows(seed) for seed in _SEEDS)
-    return pl.DataFrame({"a": a, "b": b})
+    return pl.DataFrame({"a": a, "b": b}).with_columns(n=pl.lit(number))
+
+
+def differing(hashed: pl.DataFrame) -> tuple[int, int]:
+    """How many rows only the one table has and only the other, with their repetitions, out of the ``hashes`` of both:
+    the one's with ``n`` 1, the other's with -1. They have one schema.
+    """
+    counts = hashed.group_by("a", "b").agg(pl.col("n").sum())["n"]
+    return int(counts.filter(counts > 0).sum()), -int(counts.filter(counts < 0).sum())

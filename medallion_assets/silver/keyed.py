@@ -1,28 +1,29 @@
-"""The keyed models as a whole: from typed rows to the rows of a table.
+"""The keyed models as a whole: from typed rows to the rows of a table, share by share.
 
-``evaluate`` runs a lazy frame on an engine; everything here is a pure function of rows and loads.
+A key's rows decide about that key alone, but for two things: a truncate is of every key, and the guard counts keys. So
+a table can be computed in shares of its keys; everything here is a pure function of rows and loads, on any engine.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import narwhals as nw
 import polars as pl
 
-from medallion_assets.silver.columns import CLOCK, FIRST, FULL, INDEX, KNOWN, LOAD, OP, POS, SINCE, SLICE, TIES, Op
+from medallion_assets.lake.ports import Engine
+from medallion_assets.silver.columns import CLOCK, FIRST, FULL, INDEX, LOAD, OP, POS, SINCE, SLICE, TIES, Op
 from medallion_assets.silver.derived import changes
 from medallion_assets.silver.events import Shape, absences, deduplicate, erased, ties, winners
-from medallion_assets.silver.guard import SMALL, Hold, held_fulls, too_many
+from medallion_assets.silver.guard import Hold, held_fulls, too_many
 from medallion_assets.silver.merge import last_changes, newest
 from medallion_assets.silver.place import Live
 from medallion_assets.silver.scd1 import current
 from medallion_assets.silver.scd2 import versions
 from medallion_assets.silver.states import states
 
-__all__ = ["Evaluate", "KeyedModel", "Outcome", "Rules", "last_delete", "refine_keyed"]
+__all__ = ["Account", "KeyedModel", "Outcome", "Rules", "Share", "last_delete", "refine_keyed"]
 
-Evaluate = Callable[[nw.LazyFrame[Any]], pl.DataFrame]
 KeyedModel = Literal["scd_type_1", "scd_type_2", "derived_event", "incremental_merge", "full_merge_dedupe"]
 _NUMBER = "__boundary"
 _SLICED: dict[KeyedModel, tuple[str, ...]] = {"incremental_merge": (SLICE,), "full_merge_dedupe": (LOAD,)}
@@ -43,19 +44,30 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """The table's rows (columns of the model, then SINCE) and what became of the rows that came in."""
+class Share:
+    """All that is known of some of the keys, as frames of one engine that may be looked at several times."""
 
-    table: pl.DataFrame
+    rows: nw.LazyFrame[Any]
+    """The good rows but truncates, with the columns that ``columns`` describes."""
+    present: nw.LazyFrame[Any] | None = None
+    """Keys and LOAD of the rows of full loads whose keys can be read, faulty and filtered ones, too; None: no full
+    load has rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What became of the rows of a share. The first share's has the truncates, too."""
+
     events: int
     duplicates: int
-    filtered: int
+    filtered: int = 0
     """Deletes under ``ignore``, and rows of held loads."""
     absence_deletes: int = 0
     ties: int = 0
     tied: tuple[str, ...] = ()
     """The keys of one tie, as text."""
     held: tuple[Hold, ...] = ()
+    """Of all shares."""
     incomplete: tuple[int, ...] = ()
     """Full partitions that delete nothing because not all of their keys could be read."""
     last_delete: int | None = None
@@ -64,155 +76,175 @@ class Outcome:
     """Some row deletes all keys."""
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One share of a table."""
+
+    table: nw.LazyFrame[Any]
+    """Columns of the model, then SINCE."""
+    account: Account
+
+
 def refine_keyed(
-    rows: pl.DataFrame,
-    everything: pl.DataFrame,
+    shares: Sequence[Share],
     loads: Sequence[Live],
     shape: Shape,
     rules: Rules,
     *,
-    evaluate: Evaluate,
-) -> Outcome:
-    """``rows``: the good rows; ``everything``: all rows, also faulty and filtered ones, for presence (keys, LOAD,
-
-    FULL, KNOWN). Both with the columns that ``columns`` describes.
+    truncates: pl.DataFrame,
+    unread: Collection[int] = (),
+    engine: Engine,
+) -> Iterator[Outcome]:
+    """One outcome a share. ``truncates``: the good rows that delete all keys; ``unread``: full loads (ranks) of which
+    some row's keys cannot be read.
     """
-    if rules.model == "incremental_merge":
-        rows = _sliced(rows, loads)
-    ignoring = rules.delete_mode == "ignore"
-    fulls = [rank for rank, load in enumerate(loads) if load.pattern == "full"]
-    absent = fulls and not ignoring and rules.model != "full_merge_dedupe"
-    present, incomplete = _presence(everything, loads, shape.keys) if absent else (None, ())
-    complete = [rank for rank in fulls if rank not in incomplete]
-    kept = rows.filter(pl.col(OP) == Op.UPSERT) if ignoring else rows
-    held: tuple[Hold, ...] = ()
-    if present is not None and rules.max_delete_fraction < 1:
-        approved = {rank for rank in complete if loads[rank].approved}
-        held = held_fulls(present, complete, shape.keys, rules.max_delete_fraction, approved)
-    timeline = _Timeline(loads, shape, present, complete, evaluate, _SLICED.get(rules.model, ()))
-    held += _held_truncates(kept, timeline, [h.load for h in held], rules)
-    out = [h.load for h in held]
-    kept = kept.filter(~pl.col(LOAD).is_in(out)) if out else kept
-    told = timeline.of(kept, out)
-    tied = evaluate(ties(_lazy(told.events), shape, slices=timeline.slices))
-    if rules.model == "incremental_merge":
-        table = evaluate(last_changes(_lazy(_sliced(told.whole, loads)), shape))
-    elif rules.model == "full_merge_dedupe":
-        table = evaluate(newest(_lazy(told.events), shape, fulls[-1] if fulls else None))
-    else:
-        table = _model(told.whole, told.truncates, shape, rules, evaluate)
-    return Outcome(
-        table=table,
-        events=told.events.height,
-        duplicates=kept.height - told.events.height,
-        filtered=rows.height - kept.height,
-        absence_deletes=told.absences,
-        ties=int(tied[TIES].sum()),
-        tied=tuple(str(v) for v in tied.select(shape.keys).row(0)) if tied.height else (),
-        held=held,
-        incomplete=incomplete,
-        last_delete=last_delete(pl.concat([told.whole, told.truncates.select(told.whole.columns)])),
-        truncated=told.truncates.height > 0,
-    )
+    job = _Job(loads, shape, rules, engine, truncates, frozenset(unread))
+    held = job.holds(shares)
+    for place, share in enumerate(shares):
+        yield job.outcome(share, held, first=not place)
 
 
-def last_delete(events: pl.DataFrame) -> int | None:
-    """The highest clock of a delete or truncate, as ``Outcome`` tells it; None also where clocks are neither times nor
-
+def last_delete(events: nw.LazyFrame[Any], engine: Engine) -> int | None:
+    """The highest clock of a delete or truncate, as ``Account`` tells it; None also where clocks are neither times nor
     whole numbers.
     """
-    clock = events.schema[CLOCK]
-    if not (clock.is_integer() or isinstance(clock, pl.Datetime)):
+    clock = events.collect_schema()[CLOCK]
+    if not (clock.is_integer() or isinstance(clock, nw.Datetime)):
         return None
-    highest = events.lazy().filter(pl.col(OP) != Op.UPSERT).select(pl.col(CLOCK).max().cast(pl.Int64)).collect().item()
+    told = engine.evaluate(events.filter(nw.col(OP) != int(Op.UPSERT)).select(nw.col(CLOCK).max()))
+    highest = told.select(pl.col(CLOCK).cast(pl.Int64)).item()
     return None if highest is None else int(highest)
-
-
-def _model(
-    events: pl.DataFrame, truncates: pl.DataFrame, shape: Shape, rules: Rules, evaluate: Evaluate
-) -> pl.DataFrame:
-    if rules.delete_mode == "erase":
-        events = evaluate(erased(_lazy(_after(events, truncates, shape)), shape, absent=rules.erase_absent))
-    tombstones = rules.delete_mode == "tombstone" and rules.model != "derived_event"
-    lived = states(_lazy(events), shape, ignore_nulls=rules.ignore_nulls, tombstones=tombstones)
-    # Evaluated once: the models look at it several times.
-    of_keys = _lazy(evaluate(lived))
-    if rules.model == "scd_type_1":
-        return evaluate(current(of_keys, shape, tombstones=tombstones).sort(*shape.keys))
-    if rules.model == "derived_event":
-        return evaluate(changes(of_keys, shape, track=rules.track))
-    version = versions(of_keys, shape, track=rules.track, tombstones=tombstones)
-    return evaluate(version.sort(*shape.keys, "effective_from"))
-
-
-def _sliced(rows: pl.DataFrame, loads: Sequence[Live]) -> pl.DataFrame:
-    """With SLICE, told from LOAD: implied deletes belong to the partition that implies them."""
-    firsts: dict[str, int] = {}
-    ranks = [firsts.setdefault(load.partition, rank) for rank, load in enumerate(loads)]
-    of_load = pl.DataFrame({LOAD: range(len(ranks)), SLICE: ranks}, schema={LOAD: pl.Int64, SLICE: pl.Int64})
-    return rows.drop(SLICE, strict=False).join(of_load, on=LOAD, how="left", maintain_order="left")
-
-
-def _after(events: pl.DataFrame, truncates: pl.DataFrame, shape: Shape) -> pl.DataFrame:
-    """Events after the last truncate, which is a delete of every key, live or not."""
-    if truncates.is_empty():
-        return events
-    line = pl.concat([events, truncates.select(events.columns)]).sort(shape.order, nulls_last=False)
-    last = line.with_row_index(INDEX).filter(pl.col(OP) == Op.TRUNCATE)[INDEX].max()
-    return line.with_row_index(INDEX).filter(pl.col(INDEX) > last).drop(INDEX)
-
-
-def _presence(
-    everything: pl.DataFrame, loads: Sequence[Live], keys: Sequence[str]
-) -> tuple[pl.DataFrame, tuple[int, ...]]:
-    """Keys of each full load (keys, LOAD; each pair once), and the full loads that may lack some."""
-    of_full = everything.lazy().filter(FULL)
-    present = of_full.filter(KNOWN).select(*keys, LOAD).unique().collect()
-    unread = set(of_full.filter(~pl.col(KNOWN)).select(pl.col(LOAD).unique()).collect()[LOAD].to_list())
-    refused = {rank for rank, load in enumerate(loads) if load.pattern == "full" and load.refused}
-    return present, tuple(sorted(unread | refused))
 
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    events: pl.DataFrame
-    """Events with their truncates, before losers of full partitions go."""
-    whole: pl.DataFrame
+    """Of some rows without truncates."""
+
+    events: nw.LazyFrame[Any]
+    """Events before losers of full partitions go."""
+    whole: nw.LazyFrame[Any]
     """What states are made of: winners, and the deletes that are implied."""
     truncates: pl.DataFrame
-    absences: int
+    """The events that delete all keys."""
+    absences: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class _Timeline:
-    """Events, boundaries and what they imply, for the loads that are not held."""
-
+class _Job:
     loads: Sequence[Live]
     shape: Shape
-    present: pl.DataFrame | None
-    complete: Sequence[int]
-    evaluate: Evaluate
-    slices: tuple[str, ...] = ()
+    rules: Rules
+    engine: Engine
+    all_truncates: pl.DataFrame
+    unread: frozenset[int]
 
-    def of(self, rows: pl.DataFrame, held: Sequence[int]) -> _Told:
-        ops = [Op(op) for op in rows[OP].unique()] or [Op.UPSERT]
-        events = self.evaluate(deduplicate(_lazy(rows), self.shape, ops=ops, slices=self.slices))
-        truncates = events.filter(pl.col(OP) == Op.TRUNCATE)
-        best = events.filter(pl.col(OP) != Op.TRUNCATE) if truncates.height else events
-        if any(load.pattern == "full" for load in self.loads):
-            best = self.evaluate(winners(_lazy(best), self.shape))
-        accepted = [rank for rank in self.complete if rank not in held] if self.present is not None else []
+    @property
+    def slices(self) -> tuple[str, ...]:
+        return _SLICED.get(self.rules.model, ())
+
+    @property
+    def truncates(self) -> pl.DataFrame:
+        """Those that count, with SLICE where the model keeps partitions apart."""
+        counted = self.all_truncates.clear() if self.ignoring else self.all_truncates
+        if SLICE not in self.slices:
+            return counted
+        return counted.drop(SLICE, strict=False).join(self._ranks, on=LOAD, how="left", maintain_order="left")
+
+    @property
+    def ignoring(self) -> bool:
+        return self.rules.delete_mode == "ignore"
+
+    @property
+    def fulls(self) -> list[int]:
+        return [rank for rank, load in enumerate(self.loads) if load.pattern == "full"]
+
+    @property
+    def marked(self) -> bool:
+        """Full partitions delete what is absent from them."""
+        return bool(self.fulls) and not self.ignoring and self.rules.model != "full_merge_dedupe"
+
+    @property
+    def incomplete(self) -> tuple[int, ...]:
+        if not self.marked:
+            return ()
+        return tuple(rank for rank in self.fulls if rank in self.unread or self.loads[rank].refused)
+
+    @property
+    def complete(self) -> list[int]:
+        return [rank for rank in self.fulls if rank not in self.incomplete] if self.marked else []
+
+    # ---------------------------------------------------------------------------------------------------- one share
+
+    def outcome(self, share: Share, held: Sequence[Hold], *, first: bool) -> Outcome:
+        engine, out = self.engine, [hold.load for hold in held]
+        rows = engine.held(share.rows)
+        kept = self._kept(rows, out)
+        truncates = self._without(self.truncates, out)
+        told = self._told(kept, share.present, truncates, out)
+        tied = engine.held(ties(told.events, self.shape, slices=self.slices))
+        ties_ = int(engine.evaluate(tied.select(nw.col(TIES).sum()))[TIES][0] or 0)
+        one = engine.evaluate(tied.select(*self.shape.keys).head(1)) if ties_ else pl.DataFrame()
+        came, counted, events = self._count(rows), self._count(kept), self._count(told.events)
+        if first:
+            came, counted = came + self.all_truncates.height, counted + truncates.height
+            events += told.truncates.height
+        line = nw.concat([told.whole, engine.frame(told.truncates.select(told.whole.collect_schema().names()))])
+        account = Account(
+            events=events,
+            duplicates=counted - events,
+            filtered=came - counted,
+            absence_deletes=told.absences,
+            ties=ties_,
+            tied=tuple(str(value) for value in one.row(0)) if one.height else (),
+            held=tuple(held),
+            incomplete=self.incomplete,
+            last_delete=last_delete(line, engine),
+            truncated=told.truncates.height > 0,
+        )
+        return Outcome(self._table(told), account)
+
+    def _table(self, told: _Told) -> nw.LazyFrame[Any]:
+        shape, rules = self.shape, self.rules
+        if rules.model == "incremental_merge":
+            return last_changes(self._sliced(told.whole), shape)
+        if rules.model == "full_merge_dedupe":
+            return newest(told.events, shape, self.fulls[-1] if self.fulls else None)
+        events = told.whole
+        if rules.delete_mode == "erase":
+            events = erased(self._after(events, told.truncates), shape, absent=rules.erase_absent)
+        tombstones = rules.delete_mode == "tombstone" and rules.model != "derived_event"
+        # Evaluated once: the models look at it several times.
+        of_keys = self.engine.held(states(events, shape, ignore_nulls=rules.ignore_nulls, tombstones=tombstones))
+        if rules.model == "scd_type_1":
+            return current(of_keys, shape, tombstones=tombstones).sort(*shape.keys)
+        if rules.model == "derived_event":
+            return changes(of_keys, shape, track=rules.track)
+        return versions(of_keys, shape, track=rules.track, tombstones=tombstones).sort(*shape.keys, "effective_from")
+
+    def _told(
+        self, rows: nw.LazyFrame[Any], present: nw.LazyFrame[Any] | None, truncates: pl.DataFrame, out: Sequence[int]
+    ) -> _Told:
+        engine, shape = self.engine, self.shape
+        ops = [Op(op) for op in engine.evaluate(rows.select(OP).unique())[OP]] or [Op.UPSERT]
+        events = engine.held(deduplicate(rows, shape, ops=ops, slices=self.slices))
+        if truncates.is_empty():
+            truncates = truncates.with_columns(pl.lit(None, pl.Int64).alias(SINCE))
+        else:
+            asked = deduplicate(engine.frame(truncates), shape, ops=[Op.TRUNCATE], slices=self.slices)
+            truncates = engine.evaluate(asked)
+        best = engine.held(winners(events, shape)) if self.fulls else events
+        accepted = [rank for rank in self.complete if rank not in out]
         # Nothing comes before the only load.
         if truncates.is_empty() and (not accepted or len(self.loads) == 1):
-            return _Told(events, best, truncates, 0)
-        bounds = self._boundaries(truncates, accepted)
-        implied = self.evaluate(
+            return _Told(events, best, truncates)
+        implied = engine.held(
             absences(
-                _lazy(best), _lazy(self._present(best, accepted)), _lazy(bounds), self.shape,
+                best, self._present(present, accepted), engine.frame(self._boundaries(truncates, accepted)), shape,
                 loads=accepted, truncates=truncates.height > 0,
             )
         )  # fmt: skip
-        return _Told(events, pl.concat([best, implied.select(best.columns)]), truncates, int(implied[FULL].sum()))
+        whole = nw.concat([best, implied.select(*best.collect_schema().names())])
+        return _Told(events, whole, truncates, self._count(implied.filter(nw.col(FULL))))
 
     def _boundaries(self, truncates: pl.DataFrame, accepted: Sequence[int]) -> pl.DataFrame:
         starts = {rank: self.loads[rank].start for rank in accepted}
@@ -234,52 +266,105 @@ class _Timeline:
     def _base(self, rank: int) -> int:
         return sum(1 + sum(rows for _, rows in load.parts) for load in self.loads[:rank])
 
-    def _present(self, events: pl.DataFrame, accepted: Sequence[int]) -> pl.DataFrame:
-        clock = events.schema[CLOCK]
-        if self.present is None:
-            return events.clear().select(*self.shape.keys, LOAD, CLOCK)
+    def _present(self, present: nw.LazyFrame[Any] | None, accepted: Sequence[int]) -> nw.LazyFrame[Any]:
+        columns, types = (*self.shape.keys, LOAD, CLOCK), self.all_truncates.schema
+        if present is None:
+            return self.engine.frame(self.all_truncates.clear().select(columns))
         first = [self.loads[rank].start for rank in accepted]
-        starts = pl.DataFrame({LOAD: accepted, CLOCK: first}, schema={LOAD: pl.Int64, CLOCK: clock})
-        return self.present.join(starts, on=LOAD).select(*self.shape.keys, LOAD, CLOCK)
+        starts = pl.DataFrame({LOAD: accepted, CLOCK: first}, schema={LOAD: pl.Int64, CLOCK: types[CLOCK]})
+        return present.unique().join(self.engine.frame(starts), on=LOAD, how="inner").select(*columns)
 
+    def _after(self, events: nw.LazyFrame[Any], truncates: pl.DataFrame) -> nw.LazyFrame[Any]:
+        """Events after the last truncate, which is a delete of every key, live or not."""
+        if truncates.is_empty():
+            return events
+        line = self._line(events, truncates)
+        cut = nw.col(OP) == int(Op.TRUNCATE)
+        last = int(self.engine.evaluate(line.filter(cut).select(nw.col(INDEX).max()))[INDEX][0])
+        return line.filter(nw.col(INDEX) > last).drop(INDEX)
 
-def _held_truncates(rows: pl.DataFrame, timeline: _Timeline, held: Sequence[int], rules: Rules) -> tuple[Hold, ...]:
-    """Loads whose truncate would delete more than the fraction of the keys that are live just before it.
+    def _line(self, rows: nw.LazyFrame[Any], truncates: pl.DataFrame) -> nw.LazyFrame[Any]:
+        """All of them, with INDEX: their place in the order of events."""
+        names = rows.collect_schema().names()
+        both = nw.concat([rows, self.engine.frame(truncates.select(names))])
+        return self.engine.held(both.with_row_index(INDEX, order_by=self.shape.order))
 
-    Keys that the load itself gives again after its truncate are not missing. Loads are judged in their order, each
-    beside all loads without a truncate and the accepted ones before it.
-    """
-    suspects = sorted(set(rows.filter(pl.col(OP) == Op.TRUNCATE)[LOAD].to_list()) - set(held))
-    if rules.max_delete_fraction >= 1:
-        return ()
-    found: list[Hold] = []
-    for place, load in enumerate(suspects):
-        out = [*held, *(h.load for h in found), *suspects[place + 1 :]]
-        if timeline.loads[load].approved:
-            continue
-        keys, missing = _lost(rows.filter(~pl.col(LOAD).is_in(out)), timeline, out, load)
-        if too_many(keys, missing, rules.max_delete_fraction):
-            found.append(Hold(load, keys, missing))
-    return tuple(found)
+    # --------------------------------------------------------------------------------------------------- held loads
 
+    def holds(self, shares: Sequence[Share]) -> tuple[Hold, ...]:
+        """The loads that would delete too much."""
+        fraction = self.rules.max_delete_fraction
+        if fraction >= 1:
+            return ()
+        present = [share.present for share in shares if share.present is not None]
+        held: tuple[Hold, ...] = ()
+        if self.complete and present:
+            approved = {rank for rank in self.complete if self.loads[rank].approved}
+            held = held_fulls(present, self.complete, self.shape.keys, fraction, approved, engine=self.engine)
+        return (*held, *self._held_truncates(shares, [hold.load for hold in held]))
 
-def _lost(rows: pl.DataFrame, timeline: _Timeline, out: Sequence[int], load: int) -> tuple[int, int]:
-    shape = timeline.shape
-    line = rows.sort(shape.order, nulls_last=False).with_row_index(INDEX)
-    own = pl.col(LOAD) == load
-    cuts = line.filter(own & (pl.col(OP) == Op.TRUNCATE))
-    # Of several truncates of one load the first finds the keys, what comes after the last gives some of them again.
-    first, last = cuts[INDEX].min(), cuts[INDEX].max()
-    before = line.filter(pl.col(INDEX) < first).drop(INDEX)
-    if before.height < SMALL:
-        return 0, 0
-    clock = line.filter(pl.col(INDEX) == first)[CLOCK].item()
-    later = [r for r in timeline.complete if r not in out and timeline.loads[r].start > clock]
-    told = timeline.of(before, [*out, *later])
-    live = timeline.evaluate(current(states(_lazy(told.whole), shape), shape, tombstones=False)).select(shape.keys)
-    again = line.filter(own & (pl.col(INDEX) > last) & (pl.col(OP) == Op.UPSERT)).select(shape.keys)
-    return live.height, live.join(again, on=list(shape.keys), how="anti").height
+    def _held_truncates(self, shares: Sequence[Share], held: Sequence[int]) -> Iterator[Hold]:
+        """Loads whose truncate would delete more than the fraction of the keys that are live just before it.
 
+        Keys that the load itself gives again after its truncate are not missing. Loads are judged in their order, each
+        beside all loads without a truncate and the accepted ones before it.
+        """
+        suspects = sorted({*self.truncates[LOAD]} - {*held})
+        found: list[int] = []
+        for place, load in enumerate(suspects):
+            if self.loads[load].approved:
+                continue
+            out = [*held, *found, *suspects[place + 1 :]]
+            lost = [self._lost(share, out, load) for share in shares]
+            keys, missing = sum(n for n, _ in lost), sum(n for _, n in lost)
+            if too_many(keys, missing, self.rules.max_delete_fraction):
+                found.append(load)
+                yield Hold(load, keys, missing)
 
-def _lazy(frame: pl.DataFrame) -> nw.LazyFrame[Any]:
-    return nw.from_native(frame.lazy())
+    def _lost(self, share: Share, out: Sequence[int], load: int) -> tuple[int, int]:
+        """How many keys of a share are live before the truncate of ``load``, and how many of them it does not give
+        again.
+        """
+        engine, keys = self.engine, self.shape.keys
+        line = self._line(self._kept(share.rows, out), self._without(self.truncates, out))
+        own, cut = nw.col(LOAD) == load, nw.col(OP) == int(Op.TRUNCATE)
+        # Of several truncates of one load the first finds the keys, what comes after the last gives some of them again.
+        cuts = engine.evaluate(line.filter(own & cut).sort(INDEX))
+        before = line.filter(nw.col(INDEX) < cuts[INDEX][0]).drop(INDEX)
+        earlier = engine.evaluate(before.filter(cut)).select(self.truncates.columns)
+        later = [rank for rank in self.complete if rank not in out and self.loads[rank].start > cuts[CLOCK][0]]
+        told = self._told(before.filter(~cut), share.present, earlier, [*out, *later])
+        lived = states(told.whole, self.shape)
+        live = engine.held(current(engine.held(lived), self.shape, tombstones=False).select(*keys))
+        upsert = nw.col(OP) == int(Op.UPSERT)
+        again = line.filter(own & upsert & (nw.col(INDEX) > cuts[INDEX][-1])).select(*keys)
+        return self._count(live), self._count(live.join(again, on=list(keys), how="anti"))
+
+    # -------------------------------------------------------------------------------------------------- small things
+
+    def _kept(self, rows: nw.LazyFrame[Any], out: Sequence[int]) -> nw.LazyFrame[Any]:
+        """Rows that may become events: not those of held loads, nor deletes that are ignored."""
+        kept = self._sliced(rows)
+        if self.ignoring:
+            kept = kept.filter(nw.col(OP) == int(Op.UPSERT))
+        return kept.filter(~nw.col(LOAD).is_in(list(out))) if out else kept
+
+    def _without(self, truncates: pl.DataFrame, out: Sequence[int]) -> pl.DataFrame:
+        return truncates.filter(~pl.col(LOAD).is_in(list(out)))
+
+    def _sliced(self, rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+        """With SLICE where the model keeps partitions apart. It follows from LOAD: implied deletes belong to the
+        partition that implies them.
+        """
+        if SLICE not in self.slices:
+            return rows
+        return rows.drop(SLICE, strict=False).join(self.engine.frame(self._ranks), on=LOAD, how="left")
+
+    @property
+    def _ranks(self) -> pl.DataFrame:
+        firsts: dict[str, int] = {}
+        ranks = [firsts.setdefault(load.partition, rank) for rank, load in enumerate(self.loads)]
+        return pl.DataFrame({LOAD: range(len(ranks)), SLICE: ranks}, schema={LOAD: pl.Int64, SLICE: pl.Int64})
+
+    def _count(self, frame: nw.LazyFrame[Any]) -> int:
+        return int(self.engine.evaluate(frame.select(nw.len().alias("n")))["n"][0])

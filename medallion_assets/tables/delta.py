@@ -22,6 +22,7 @@ from urllib.parse import unquote
 import polars as pl
 
 from medallion_assets.errors import Conflict, StorageError
+from medallion_assets.lake.pieces import Pieces
 from medallion_assets.lake.ports import FILE, TableState
 from medallion_assets.lake.results import Compacted
 from medallion_assets.tables.encoded import conflict, decoded, polars_type, refuse_older, storable
@@ -29,6 +30,7 @@ from medallion_assets.tables.files import among, others, tellable, told, written
 
 if TYPE_CHECKING:
     import deltalake
+    import pyarrow as pa
     from deltalake.transaction import AddAction, RemoveAction
 
 __all__ = ["DeltaTable"]
@@ -38,6 +40,7 @@ _UPKEEP = {"OPTIMIZE", "VACUUM START", "VACUUM END"}
 """Operations that leave the rows as they are. deltalake commits them behind a run that came meanwhile, unasked, so what
 they carry of the state may be older than that run."""
 _UNNAMED = timedelta(days=1)
+_BATCH_ROWS = 65_536
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -184,12 +187,10 @@ class DeltaTable:
                 path, size = actions[_name(uri)]
                 yield RemoveAction(path, True, now, size, {k: told(v) for k, v in slice_.items()})
 
-    def replace(
-        self, rows: pl.DataFrame, state: TableState, *, partition_by: Sequence[str] = (), again: bool = False
-    ) -> int:
+    def replace(self, rows: Pieces, state: TableState, *, partition_by: Sequence[str] = (), again: bool = False) -> int:
         from deltalake import write_deltalake
 
-        data = rows.select(storable(name, dtype) for name, dtype in rows.schema.items())
+        data = _stored(rows.whole()) if rows.fits else _streamed(rows)
         self._refuse_older(state, again=again)
         properties = self._properties(state)
         keys = list(partition_by)
@@ -314,6 +315,19 @@ class _Failures:
             raise self._table._failed(error) from error
         if isinstance(error, OSError):  # a full disk, a folder that may not be written
             raise self._table._failed(error) from error
+
+
+def _stored(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.select(storable(name, dtype) for name, dtype in rows.schema.items())
+
+
+def _streamed(rows: Pieces) -> "pa.RecordBatchReader":
+    """One piece after the other, each read when it is its turn."""
+    import pyarrow as pa
+
+    schema = _stored(pl.DataFrame(schema=rows.schema)).to_arrow().schema
+    batches = (batch for piece in rows for batch in _stored(piece).to_arrow().cast(schema).to_batches(_BATCH_ROWS))
+    return pa.RecordBatchReader.from_batches(schema, batches)
 
 
 def _text(entry: Mapping[str, object]) -> str | None:

@@ -29,6 +29,7 @@ from uuid import uuid4
 import polars as pl
 
 from medallion_assets.errors import AlreadyExists, Corrupt, NotFound, StorageError, StoreUnavailable
+from medallion_assets.lake.pieces import Pieces
 from medallion_assets.lake.ports import FILE, ObjectInfo, Store, TableState
 from medallion_assets.lake.results import Compacted
 from medallion_assets.plan.model import Model
@@ -181,9 +182,7 @@ class ParquetTable:
 
     # ------------------------------------------------------------------ writing
 
-    def replace(
-        self, rows: pl.DataFrame, state: TableState, *, partition_by: Sequence[str] = (), again: bool = False
-    ) -> int:
+    def replace(self, rows: Pieces, state: TableState, *, partition_by: Sequence[str] = (), again: bool = False) -> int:
         self._refuse_older(state, again=again)
         return self._written(rows, state, tuple(partition_by), ())
 
@@ -196,7 +195,8 @@ class ParquetTable:
         if gone.height:
             rest = others(rest, gone.select(by).unique())
         come = rows.select(storable(name, dtype) for name, dtype in rows.schema.items()).select(*seen.columns)
-        return self._written(pl.concat([rest.collect(engine="streaming"), come]), state, seen.partition_by, kept)
+        whole = pl.concat([rest.collect(engine="streaming"), come])
+        return self._written(Pieces.of(whole), state, seen.partition_by, kept)
 
     def advance(self, state: TableState) -> int:
         self._refuse_older(state)
@@ -207,19 +207,23 @@ class ParquetTable:
         refuse_older(self.absorbed, self.state(), state, again=again, where=self._store.url(self._path))
 
     def _written(
-        self, rows: pl.DataFrame, state: TableState, partition_by: tuple[str, ...], kept: tuple[DataFile, ...]
+        self, rows: Pieces, state: TableState, partition_by: tuple[str, ...], kept: tuple[DataFile, ...]
     ) -> int:
-        stored = rows.select(storable(name, dtype) for name, dtype in rows.schema.items())
+        columns = [storable(name, dtype) for name, dtype in rows.schema.items()]
+        schema = pl.DataFrame(schema=rows.schema).select(columns).schema
         n, writer = (0 if self._seen is None else self._seen.n + 1), uuid4().hex
         layout = _Layout(self._model, state.load_date or _NO_DATE, partition_by)
         files = list(kept)
-        for folder, part in layout.parts(stored) if stored.height or not kept else ():
-            data = _parquet(part)
-            path = f"{folder}/part-{len(files) - len(kept) + 1:05d}-{n}-{writer[:12]}.parquet"
-            self._store.put(f"{self._path}/{path}", data)
-            files.append(DataFile(path, part.height, len(data), sha256(data).hexdigest(), n))
+        for piece in rows if rows.height or not kept else ():
+            if rows.height and not piece.height:
+                continue
+            for folder, part in layout.parts(piece.select(columns)):
+                data = _parquet(part)
+                path = f"{folder}/part-{len(files) - len(kept) + 1:05d}-{n}-{writer[:12]}.parquet"
+                self._store.put(f"{self._path}/{path}", data)
+                files.append(DataFile(path, part.height, len(data), sha256(data).hexdigest(), n))
         before = self._seen
-        done = self._commit(Version(n, dict(stored.schema), partition_by, tuple(files), state, writer))
+        done = self._commit(Version(n, dict(schema), partition_by, tuple(files), state, writer))
         self._refresh_copies(before)
         return done
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from medallion_assets.lake.manifest import Column, Commit, FileFact, Head, Load, Part, SourceFacts
+from medallion_assets.lake.pieces import Pieces
 from medallion_assets.lake.ports import Progress, Store, Table, TableState
 from medallion_assets.lake.results import CheckResult, Compacted, Ingested, Refined
 from medallion_assets.lake.window import Partition
@@ -106,9 +107,7 @@ class MemoryTable:
     def reload(self) -> None:
         """Nothing changes."""
 
-    def replace(
-        self, rows: pl.DataFrame, state: TableState, *, partition_by: Sequence[str] = (), again: bool = False
-    ) -> int:
+    def replace(self, rows: Pieces, state: TableState, *, partition_by: Sequence[str] = (), again: bool = False) -> int:
         raise NotImplementedError
 
     @property
@@ -218,6 +217,7 @@ class ScriptedProject(Project):
             seconds=0.25,
             how="whole",
             engine="polars",
+            engine_why="it fits",
             columns=(("order_id", "String"), ("email", "String"), ("extra", "Int64")),
             content=_sha(f"{silver.entity} {rows}"),
             rows_in_by_partition={c.load.partition: c.load.rows for c in log},

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from medallion_assets.bronze.commit import CommitLog
-from medallion_assets.engines.polars import PolarsEngine
 from medallion_assets.lake.manifest import Pattern
 from medallion_assets.lake.ports import TableState
 from medallion_assets.lake.results import Refined
@@ -21,6 +20,8 @@ from medallion_assets.runs.build import build
 from medallion_assets.runs.finished import TECHNICAL
 from medallion_assets.runs.quarantine import silver_quarantine
 from medallion_assets.runs.refine import refine
+from medallion_assets.runs.room import Room
+from medallion_assets.runs.scratch import Scratch
 from medallion_assets.silver.content import content
 from medallion_assets.tables.delta import DeltaTable
 from medallion_assets_tests.silver.lake import CDC, Lake, plan_of
@@ -37,7 +38,6 @@ def refined(lake: Lake, table: DeltaTable) -> Refined:
         lake.plan.silvers[0],
         store=lake.store,
         table=table,
-        engine=PolarsEngine(),
         quarantine_store=lake.store,
     )
 
@@ -45,13 +45,14 @@ def refined(lake: Lake, table: DeltaTable) -> Refined:
 def judged(lake: Lake, table: DeltaTable) -> TableState:
     """The table against a reading of everything. Returns its state."""
     silver, head = lake.plan.silvers[0], CommitLog(lake.store, lake.plan.bronze.path).head()
-    built = build(lake.plan, silver, head, store=lake.store, engine=PolarsEngine())
+    with Scratch() as scratch:
+        built = build(lake.plan, silver, head, store=lake.store, room=Room(), scratch=scratch)
     held = table.scan().collect()
     assert_frame_equal(held, built.rows, check_row_order=False)
     state = table.state()
     assert state is not None
     assert dict(state.accounting) == dict(built.accounting)
-    assert state.content == content(built.rows, TECHNICAL)
+    assert state.content == content([built.rows], TECHNICAL)
     assert (state.columns, state.last_delete, state.truncated) == (built.columns, built.last_delete, built.truncated)
     assert dict(state.quarantined_by_partition) == dict(built.quarantined_by_partition)
     quarantine = silver_quarantine(state, lake.store)

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from medallion_assets.engines.polars import PolarsEngine
 from medallion_assets.errors import CheckError, Conflict, Corrupt, StorageError
+from medallion_assets.lake.pieces import Pieces
 from medallion_assets.lake.ports import TableState
 from medallion_assets.lake.results import CheckResult, Held, Refined
 from medallion_assets.plan.model import DatasetPlan
@@ -39,7 +39,7 @@ class Tables:
     def refine(self, lake: Lake, name: str = "t", plan: DatasetPlan | None = None, table: Any = None) -> Refined:
         plan = plan or lake.plan
         return refine(
-            plan, plan.silvers[0], store=lake.store, table=table or self.open(name), engine=PolarsEngine(),
+            plan, plan.silvers[0], store=lake.store, table=table or self.open(name),
             quarantine_store=lake.store,
         )  # fmt: skip
 
@@ -193,7 +193,7 @@ class Raced:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.table, name)
 
-    def replace(self, rows: pl.DataFrame, state: TableState, **how: Any) -> int:
+    def replace(self, rows: Pieces, state: TableState, **how: Any) -> int:
         if self.times:
             self.times -= 1
             self.rival()

@@ -5,7 +5,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from medallion_assets.engines.polars import PolarsEngine
 from medallion_assets.runs.refine import refine
 from medallion_assets.tables.delta import DeltaTable
 from medallion_assets_tests.silver.lake import CDC, Lake, plan_of
@@ -36,7 +35,7 @@ def test_an_empty_beginning_is_an_empty_table(tmp_path: Path, silver: str, load:
 
     def run() -> int:
         return refine(
-            lake.plan, lake.plan.silvers[0], store=lake.store, table=table, engine=PolarsEngine(),
+            lake.plan, lake.plan.silvers[0], store=lake.store, table=table,
             quarantine_store=lake.store,
         ).rows  # fmt: skip
 

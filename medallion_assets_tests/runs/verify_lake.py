@@ -12,6 +12,7 @@ import polars as pl
 from medallion_assets.bronze.commit import CommitLog
 from medallion_assets.intent.parse import parse_platform, parse_project
 from medallion_assets.lake.manifest import Column, Commit, Load, Part, SourceFacts
+from medallion_assets.lake.pieces import Pieces
 from medallion_assets.lake.ports import TableState
 from medallion_assets.lake.results import Compacted, Refined
 from medallion_assets.lake.window import Partition
@@ -116,9 +117,7 @@ class MemoryTable:
     def scan(self, version: int | None = None) -> pl.LazyFrame:
         return self.rows.lazy()
 
-    def replace(
-        self, rows: pl.DataFrame, state: TableState, *, partition_by: Sequence[str] = (), again: bool = False
-    ) -> int:
+    def replace(self, rows: Pieces, state: TableState, *, partition_by: Sequence[str] = (), again: bool = False) -> int:
         raise AssertionError("verify writes nothing")
 
     @property
@@ -160,6 +159,7 @@ def refined(plan: DatasetPlan, rows: int, by_partition: Mapping[str, int], *, br
         seconds=0.0,
         how="whole",
         engine="polars",
+        engine_why="it fits",
         columns=(),
         content="",
         rows_in_by_partition=by_partition,

@@ -1,7 +1,7 @@
 """A bronze log in memory with loads committed by hand, and the plan of one intent: what a refine is given."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from hashlib import sha256
 from io import BytesIO
@@ -10,14 +10,16 @@ from itertools import count
 import polars as pl
 
 from medallion_assets.bronze.commit import CommitLog
-from medallion_assets.engines.polars import PolarsEngine
 from medallion_assets.intent.parse import parse_platform, parse_project
 from medallion_assets.lake.manifest import Approval, Column, Commit, Load, Part, Pattern, SourceFacts
+from medallion_assets.lake.pieces import Pieces
 from medallion_assets.lake.ports import Store
 from medallion_assets.plan.calendar import partition_of
 from medallion_assets.plan.compile import compile_plans
 from medallion_assets.plan.model import DatasetPlan
 from medallion_assets.runs.build import Built, build
+from medallion_assets.runs.room import Room
+from medallion_assets.runs.scratch import Scratch
 from medallion_assets.stores.memory import MemoryStore
 
 THEN = datetime(2024, 1, 1, tzinfo=timezone.utc)
@@ -43,6 +45,7 @@ silver: {silver}
 class Lake:
     plan: DatasetPlan
     store: Store = field(default_factory=MemoryStore)
+    room: Room = field(default_factory=Room)
     attempts: "count[int]" = field(default_factory=lambda: count(1))
 
     @property
@@ -81,7 +84,11 @@ class Lake:
 
     def build(self, which: int = 0) -> Built:
         """The silver table's rows and account, without a table."""
-        return build(self.plan, self.plan.silvers[which], self.log.head(), store=self.store, engine=PolarsEngine())
+        with Scratch() as scratch:
+            built = build(
+                self.plan, self.plan.silvers[which], self.log.head(), store=self.store, room=self.room, scratch=scratch
+            )
+            return replace(built, pieces=Pieces.of(built.rows))
 
 
 def text(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> pl.DataFrame:

@@ -25,8 +25,7 @@ SPECS = [
 
 @pytest.fixture
 def guarded(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("guard", "keyed"):
-        monkeypatch.setattr(f"medallion_assets.silver.{module}.SMALL", 2)
+    monkeypatch.setattr("medallion_assets.silver.guard.SMALL", 2)
 
 
 def row(k: int, day: int, op: str = "U", hour: int = 0) -> Row:

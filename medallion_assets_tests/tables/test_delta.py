@@ -15,6 +15,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from medallion_assets.errors import Conflict, StorageError
+from medallion_assets.lake.pieces import Pieces
 from medallion_assets.tables.delta import DeltaTable
 from medallion_assets_tests.tables.lake import ROWS, held_by, state
 
@@ -25,7 +26,7 @@ def opened(folder: Path) -> DeltaTable:
 
 def test_state_alone_moves_no_row(tmp_path: Path) -> None:
     table = opened(tmp_path)
-    table.replace(ROWS, state(1))
+    table.replace(Pieces.of(ROWS), state(1))
     files = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.parquet")}
     assert table.advance(state(2)) == 1
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.parquet")} == files
@@ -36,20 +37,20 @@ def test_state_alone_moves_no_row(tmp_path: Path) -> None:
 
 def test_a_restored_table_has_no_state_but_remembers_what_it_absorbed(tmp_path: Path) -> None:
     table = opened(tmp_path)
-    table.replace(ROWS, state(1))
-    table.replace(ROWS.head(1), state(2))
+    table.replace(Pieces.of(ROWS), state(1))
+    table.replace(Pieces.of(ROWS.head(1)), state(2))
     deltalake.DeltaTable(str(tmp_path / "system=a" / "v1")).restore(0)
     table.reload()
     assert (table.state(), table.absorbed) == (None, 2)
-    table.replace(ROWS, state(2))
+    table.replace(Pieces.of(ROWS), state(2))
     assert table.state() == state(2)
 
 
 def of_small_files(folder: Path) -> DeltaTable:
     """Three files a slice, of bronze commits 1 to 3, in a table that had others before."""
     table = opened(folder)
-    table.replace(ROWS.head(1), state(0), partition_by=["is_current"])
-    table.replace(ROWS, state(1), partition_by=["is_current"])
+    table.replace(Pieces.of(ROWS.head(1)), state(0), partition_by=["is_current"])
+    table.replace(Pieces.of(ROWS), state(1), partition_by=["is_current"])
     for n in (2, 3):
         more = ROWS.with_columns(pl.col("id") + 10 * n)
         table.patch(table.matching(more.select("id")), more, state(n), by=["id"])
@@ -57,7 +58,7 @@ def of_small_files(folder: Path) -> DeltaTable:
 
 
 def test_a_commit_holds_an_application_transaction(tmp_path: Path) -> None:
-    opened(tmp_path).replace(ROWS, state(3))
+    opened(tmp_path).replace(Pieces.of(ROWS), state(3))
     assert deltalake.DeltaTable(str(tmp_path / "system=a" / "v1")).transaction_version("app") == 3
 
 
@@ -111,7 +112,7 @@ def test_upkeep_behind_a_run_that_it_did_not_see_leaves_the_state_to_the_run(
 
 def test_what_no_version_names_is_a_days_old_before_it_goes(tmp_path: Path) -> None:
     table, folder = opened(tmp_path), tmp_path / "system=a" / "v1"
-    table.replace(ROWS, state(1))
+    table.replace(Pieces.of(ROWS), state(1))
     for name, hours in (("part-young.parquet", 23), ("part-old.parquet", 25)):
         (folder / name).write_bytes(b"PAR1")
         when = time_ns() / 1e9 - hours * 3600
@@ -129,7 +130,7 @@ def test_a_run_behind_upkeep_that_it_did_not_see_is_told(tmp_path: Path, upkeep:
     quick.optimize() if upkeep == "optimize" else quick.vacuum(timedelta(), delete=True)
     writes: list[Callable[[], int]] = [
         lambda: slow.patch(gone, ROWS, state(4), by=["id"]),
-        lambda: slow.replace(ROWS, state(4), partition_by=["is_current"]),
+        lambda: slow.replace(Pieces.of(ROWS), state(4), partition_by=["is_current"]),
         lambda: slow.advance(state(4)),
     ]
     for write in writes:
@@ -161,7 +162,7 @@ def test_the_state_outlives_its_entry_of_the_log(tmp_path: Path) -> None:
 
 def test_a_broken_log_is_said_to_be_one(tmp_path: Path) -> None:
     table = opened(tmp_path)
-    table.replace(ROWS, state(1))
+    table.replace(Pieces.of(ROWS), state(1))
     log = tmp_path / "system=a" / "v1" / "_delta_log" / f"{0:020d}.json"
     log.write_text(json.dumps({"nonsense": 1}))
     with pytest.raises(StorageError, match="SLV-005"):
@@ -172,12 +173,13 @@ def test_writing_and_reading_need_neither_pyarrow_nor_numpy(tmp_path: Path) -> N
     code = f"""
 import sys
 import polars as pl
+from medallion_assets.lake.pieces import Pieces
 from medallion_assets.lake.ports import TableState
 from medallion_assets.tables.delta import DeltaTable
 from medallion_assets_tests.tables.lake import ROWS, held_by, state
 table = DeltaTable({str(tmp_path / "t")!r}, {{}}, "app")
 rows = pl.DataFrame({{"id": [1, 2], "f": [True, False]}})
-table.replace(rows, TableState(1, "h", "i", {{}}, "c"), partition_by=["f"])
+table.replace(Pieces.of(rows), TableState(1, "h", "i", {{}}, "c"), partition_by=["f"])
 assert table.scan().collect().height == 2
 print([m for m in ("pyarrow", "numpy", "pandas") if m in sys.modules])
 """
@@ -190,13 +192,14 @@ def test_a_full_disk_is_an_error_of_ours(tmp_path: Path) -> None:
 import resource
 import polars as pl
 from medallion_assets.errors import StorageError
+from medallion_assets.lake.pieces import Pieces
 from medallion_assets.lake.ports import TableState
 from medallion_assets.tables.delta import DeltaTable
 from medallion_assets_tests.tables.lake import ROWS, held_by, state
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 table = DeltaTable({str(tmp_path / "t")!r}, {{}}, "app")
 try:
-    table.replace(pl.DataFrame({{"a": range(1000)}}), TableState(1, "0" * 64, "intent", {{}}, "content"))
+    table.replace(Pieces.of(pl.DataFrame({{"a": range(1000)}})), TableState(1, "0" * 64, "intent", {{}}, "content"))
 except StorageError as error:
     print(error.code, "File too large" in str(error), "\\x1b" in str(error))
 """

@@ -13,6 +13,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from medallion_assets.errors import Conflict, Corrupt, StorageError, StoreUnavailable
+from medallion_assets.lake.pieces import Pieces
 from medallion_assets.lake.ports import Store
 from medallion_assets.plan.model import Model
 from medallion_assets.stores.local import LocalStore
@@ -81,8 +82,8 @@ def by_copies(root: Path, folder: str) -> pl.DataFrame:
 def test_versions_lie_in_folders_by_date_and_by_whether_they_hold(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     table = opened(store)
-    table.replace(ROWS, state(1, load_date="2024-01-01"), partition_by=["is_current"])
-    table.replace(ROWS.head(2), state(2), partition_by=["is_current"])
+    table.replace(Pieces.of(ROWS), state(1, load_date="2024-01-01"), partition_by=["is_current"])
+    table.replace(Pieces.of(ROWS.head(2)), state(2), partition_by=["is_current"])
     assert names(store) == [
         "_commits/00000000000000000000.json",
         "_commits/00000000000000000001.json",
@@ -112,7 +113,7 @@ def test_versions_lie_in_folders_by_date_and_by_whether_they_hold(tmp_path: Path
 def test_the_copies_of_a_date_name_one_whole_version_among_the_files_of_two(tmp_path: Path) -> None:
     table = opened(LocalStore(tmp_path))
     for n in (1, 2):
-        table.replace(ROWS.with_columns(pl.col("id") * n), state(n), partition_by=["is_current"])
+        table.replace(Pieces.of(ROWS.with_columns(pl.col("id") * n)), state(n), partition_by=["is_current"])
     assert len(list((tmp_path / TABLE / DAY).rglob("*.parquet"))) == 4
     assert_frame_equal(by_copies(tmp_path, DAY), ROWS.with_columns(pl.col("id") * 2))
     checksums = copy(LocalStore(tmp_path), DAY, "_checksums")
@@ -129,7 +130,7 @@ def test_a_copy_of_a_day_stays_in_the_folder_of_its_day() -> None:
     table = opened(store, "periodic_snapshot")
     days = [date(2024, 1, day) for day in (1, 2, 3)]
     rows = pl.DataFrame({"id": [1, 2, 3], "load_date": days})
-    table.replace(rows.head(2), state(1), partition_by=["load_date"])
+    table.replace(Pieces.of(rows.head(2)), state(1), partition_by=["load_date"])
     first = {info.path for info in store.list(TABLE)}
     table.patch(table.matching(rows.select("id").clear()), rows.tail(1), state(2, load_date="2024-01-03"), by=["id"])
     assert {info.path for info in store.list(TABLE)} > first
@@ -148,15 +149,15 @@ def test_a_copy_of_a_day_stays_in_the_folder_of_its_day() -> None:
 def test_a_day_behind_the_newest_is_not_taken_for_it() -> None:
     store = MemoryStore()
     table = opened(store)
-    table.replace(ROWS, state(1, load_date="2024-01-09"))
-    table.replace(ROWS, state(2))
+    table.replace(Pieces.of(ROWS), state(1, load_date="2024-01-09"))
+    table.replace(Pieces.of(ROWS), state(2))
     assert [name for name in names(store) if name.endswith("_metadata.json")] == [f"{DAY}/_metadata.json"]
 
 
 def test_other_partitions_are_folders_where_their_names_are_plain() -> None:
     store = MemoryStore()
     rows = ROWS.with_columns(country=pl.Series(["DE", None, "a/b"]))
-    opened(store).replace(rows, state(1), partition_by=["is_current", "country"])
+    opened(store).replace(Pieces.of(rows), state(1), partition_by=["is_current", "country"])
     folders = {name.rpartition("/")[0] for name in names(store, DAY) if "/part-" in name}
     null = "__HIVE_DEFAULT_PARTITION__"
     assert folders == {f"{DAY}/current/country=DE", f"{DAY}/history/country={null}", f"{DAY}/current"}
@@ -164,7 +165,7 @@ def test_other_partitions_are_folders_where_their_names_are_plain() -> None:
 
 
 def test_of_no_rows_there_is_a_file_with_the_columns(tmp_path: Path) -> None:
-    opened(LocalStore(tmp_path)).replace(ROWS.clear(), state(1, load_date=""), partition_by=["is_current"])
+    opened(LocalStore(tmp_path)).replace(Pieces.of(ROWS.clear()), state(1, load_date=""), partition_by=["is_current"])
     assert_frame_equal(by_copies(tmp_path, "load_date=__HIVE_DEFAULT_PARTITION__"), ROWS.clear())
 
 
@@ -174,7 +175,7 @@ def test_a_file_that_is_not_as_it_was_written_is_told_before_a_row_of_it_is_used
     tmp_path: Path, kind: str, damage: str
 ) -> None:
     store = LocalStore(tmp_path) if kind == "local" else MemoryStore()
-    opened(store).replace(ROWS, state(1))
+    opened(store).replace(Pieces.of(ROWS), state(1))
     (path,) = [info.path for info in store.list(TABLE) if "/part-" in info.path]
     data = store.get(path)
     if damage == "missing":
@@ -188,7 +189,7 @@ def test_a_file_that_is_not_as_it_was_written_is_told_before_a_row_of_it_is_used
         table.scan().collect()
     with pytest.raises(Corrupt, match="SLV-015"):
         table.matching(ROWS.select("id"))
-    table.replace(ROWS, state(1), again=True)
+    table.replace(Pieces.of(ROWS), state(1), again=True)
     assert_frame_equal(held_by(opened(store)), ROWS)
 
 
@@ -196,8 +197,8 @@ def test_a_file_that_is_not_as_it_was_written_is_told_before_a_row_of_it_is_used
 def test_a_commit_that_is_not_as_it_was_written_is_told(damage: bytes) -> None:
     store = MemoryStore()
     table = opened(store)
-    table.replace(ROWS.head(1), state(1))
-    table.replace(ROWS, state(2))
+    table.replace(Pieces.of(ROWS.head(1)), state(1))
+    table.replace(Pieces.of(ROWS), state(2))
     path = f"{TABLE}/_commits/{1:020d}.json"
     store.put(path, damage or store.get(path).replace(b'"bronze_n": 2', b'"bronze_n": 3'))
     with pytest.raises(Corrupt, match="SLV-015"):
@@ -209,20 +210,20 @@ def test_a_commit_that_is_not_as_it_was_written_is_told(damage: bytes) -> None:
 
 def test_a_lost_answer_is_not_a_lost_commit() -> None:
     store = Unsteady(lost=1)
-    assert opened(store).replace(ROWS, state(1)) == 0
+    assert opened(store).replace(Pieces.of(ROWS), state(1)) == 0
     assert_frame_equal(held_by(opened(store)), ROWS)
     store = Unsteady(dropped=3)
-    assert opened(store).replace(ROWS, state(1)) == 0
+    assert opened(store).replace(Pieces.of(ROWS), state(1)) == 0
     assert_frame_equal(held_by(opened(store)), ROWS)
 
 
 def test_a_store_that_never_answers_has_no_new_version() -> None:
     store = Unsteady()
     table = opened(store)
-    table.replace(ROWS, state(1))
+    table.replace(Pieces.of(ROWS), state(1))
     store.dropped = 99
     with pytest.raises(StoreUnavailable):
-        table.replace(ROWS.head(1), state(2))
+        table.replace(Pieces.of(ROWS.head(1)), state(2))
     assert (table.version, opened(store).version) == (0, 0)
     assert_frame_equal(held_by(opened(store)), ROWS)
 
@@ -230,9 +231,9 @@ def test_a_store_that_never_answers_has_no_new_version() -> None:
 def test_equal_versions_of_two_writers_are_one_of_them() -> None:
     store = MemoryStore()
     slow, quick = opened(store), opened(store)
-    quick.replace(ROWS, state(1))
+    quick.replace(Pieces.of(ROWS), state(1))
     with pytest.raises(Conflict, match="SLV-002"):
-        slow.replace(ROWS, state(1))
+        slow.replace(Pieces.of(ROWS), state(1))
 
 
 @pytest.mark.parametrize("kind", ["local", "memory"])
@@ -244,7 +245,7 @@ def test_of_many_writers_one_makes_each_version(tmp_path: Path, kind: str) -> No
         for _ in range(5):
             with suppress(Conflict):
                 n = (table.absorbed or 0) + 1
-                table.replace(ROWS.with_columns(pl.lit(f"{writer}/{n}").alias("name")), state(n))
+                table.replace(Pieces.of(ROWS.with_columns(pl.lit(f"{writer}/{n}").alias("name"))), state(n))
                 made.append(n)
             table.reload()
         return made
@@ -271,9 +272,9 @@ def test_copies_written_late_are_those_of_the_newest_version() -> None:
             super().put(path, data)
 
     store = Slow()
-    store.meanwhile = lambda: opened(store).replace(ROWS.head(1), state(2))
+    store.meanwhile = lambda: opened(store).replace(Pieces.of(ROWS.head(1)), state(2))
     first = opened(store)
-    assert first.replace(ROWS, state(1)) == 0
+    assert first.replace(Pieces.of(ROWS), state(1)) == 0
     assert first.version == 0
     assert (copy(store, DAY, "_metadata")["version"], copy(store, DAY, "_checksums")["version"]) == (1, 1)
     assert copy(store, DAY, "_metadata")["rows"] == 1
@@ -281,7 +282,7 @@ def test_copies_written_late_are_those_of_the_newest_version() -> None:
 
 def test_copies_that_were_lost_are_written_again() -> None:
     store = MemoryStore()
-    opened(store).replace(ROWS, state(1))
+    opened(store).replace(Pieces.of(ROWS), state(1))
     before = {name: store.get(f"{TABLE}/{DAY}/{name}") for name in ("_checksums.json", "_metadata.json")}
     store.put(f"{TABLE}/{DAY}/_checksums.json", b"{}")
     store.delete(f"{TABLE}/{DAY}/_metadata.json")
@@ -296,7 +297,7 @@ def test_a_vacuum_takes_what_only_old_versions_need() -> None:
     store = MemoryStore(clock)
     table = opened(store, now=clock)
     for n in (1, 2, 3):
-        table.replace(ROWS.with_columns(pl.col("id") * n), state(n, load_date=f"2024-01-0{n}"))
+        table.replace(Pieces.of(ROWS.with_columns(pl.col("id") * n)), state(n, load_date=f"2024-01-0{n}"))
         clock.passes(hours=1)
     table.advance(state(4))
     store.put(f"{TABLE}/{DAY}/current/part-crashed.parquet", b"PAR1")
@@ -331,7 +332,7 @@ def test_a_vacuum_leaves_what_a_run_is_writing() -> None:
     clock = Clock()
     store = MemoryStore(clock)
     table = opened(store, now=clock)
-    table.replace(ROWS, state(1))
+    table.replace(Pieces.of(ROWS), state(1))
     writing = f"{TABLE}/{DAY}/current/part-00001-1-abc.parquet"
     store.put(writing, b"PAR1")
     clock.passes(hours=23)

@@ -10,6 +10,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from medallion_assets.errors import Conflict, StorageError
+from medallion_assets.lake.pieces import Pieces
 from medallion_assets.lake.ports import FILE, Store, Table, TableState
 from medallion_assets.lake.results import Compacted, Held
 from medallion_assets.stores.local import LocalStore
@@ -53,7 +54,7 @@ def test_a_table_that_is_not_there_has_neither_version_nor_state(open_: Open) ->
 
 def test_rows_and_state_are_one_commit(open_: Open) -> None:
     told = state(3, quarantine="q", quarantined_by_partition={"2024-01-01": 2}, held=(Held(2, "2024-01-02", 200, 150),))
-    assert open_().replace(ROWS, told, partition_by=["is_current"]) == 0
+    assert open_().replace(Pieces.of(ROWS), told, partition_by=["is_current"]) == 0
     table = open_()
     assert table.state() == told
     assert table.absorbed == 3
@@ -62,25 +63,25 @@ def test_rows_and_state_are_one_commit(open_: Open) -> None:
 
 def test_an_older_version_can_be_read(open_: Open) -> None:
     table = open_()
-    table.replace(ROWS, state(1))
-    table.replace(ROWS.head(1), state(2))
+    table.replace(Pieces.of(ROWS), state(1))
+    table.replace(Pieces.of(ROWS.head(1)), state(2))
     assert_frame_equal(table.scan(0).collect().sort("id"), ROWS)
     assert held_by(table).height == 1
 
 
 @pytest.mark.parametrize("n", [1, 2])
 def test_a_run_at_or_below_the_table_is_refused(open_: Open, n: int) -> None:
-    open_().replace(ROWS, state(2))
+    open_().replace(Pieces.of(ROWS), state(2))
     with pytest.raises(StorageError, match="SLV-003"):
-        open_().replace(ROWS.head(1), state(n))
+        open_().replace(Pieces.of(ROWS.head(1)), state(n))
     with pytest.raises(StorageError, match="SLV-003"):
         open_().advance(state(n))
     assert_frame_equal(held_by(open_()), ROWS)
 
 
 def test_another_intent_may_build_the_same_commit_again(open_: Open) -> None:
-    open_().replace(ROWS, state(2))
-    open_().replace(ROWS.head(1), TableState(2, "h" * 64, "other", {}, "c"))
+    open_().replace(Pieces.of(ROWS), state(2))
+    open_().replace(Pieces.of(ROWS.head(1)), TableState(2, "h" * 64, "other", {}, "c"))
     assert held_by(open_()).height == 1
 
 
@@ -90,14 +91,14 @@ def test_another_intent_may_build_the_same_commit_again(open_: Open) -> None:
 )
 def test_the_loser_of_a_race_is_told_and_changes_nothing(open_: Open, first: str, second: str) -> None:
     if first != "create":
-        open_().replace(ROWS, state(1))
+        open_().replace(Pieces.of(ROWS), state(1))
     slow, quick = open_(), open_()
     if first == "advance":
         quick.advance(state(2))
     else:
-        quick.replace(ROWS, state(2))
+        quick.replace(Pieces.of(ROWS), state(2))
     with pytest.raises(Conflict, match="SLV-002"):
-        slow.advance(state(3)) if second == "advance" else slow.replace(ROWS.head(1), state(3))
+        slow.advance(state(3)) if second == "advance" else slow.replace(Pieces.of(ROWS.head(1)), state(3))
     slow.reload()
     assert slow.state() == state(2)
     assert_frame_equal(held_by(slow), ROWS)
@@ -127,7 +128,7 @@ def test_every_type_is_kept_or_widened_without_loss(open_: Open) -> None:
         }
     )
     table = open_()
-    table.replace(rows, state(1))
+    table.replace(Pieces.of(rows), state(1))
     expected = rows.with_columns(
         pl.col("id").cast(pl.Int64), pl.col("u8").cast(pl.Int16), pl.col("u64").cast(pl.Decimal(20, 0)),
         pl.Series("at", ["01:02:03.000004", None]), pl.col("took").cast(pl.Int64), pl.col("nothing").cast(pl.String),
@@ -146,7 +147,7 @@ def test_partition_values_of_every_kind_come_back(open_: Open) -> None:
         }
     )
     table = open_()
-    table.replace(rows, state(1), partition_by=["text", "day", "flag"])
+    table.replace(Pieces.of(rows), state(1), partition_by=["text", "day", "flag"])
     # Delta itself takes an empty partition value for null.
     delta = isinstance(table, DeltaTable)
     assert_frame_equal(held_by(table), rows.with_columns(pl.col("text").replace({"": None})) if delta else rows)
@@ -154,21 +155,21 @@ def test_partition_values_of_every_kind_come_back(open_: Open) -> None:
 
 def test_an_empty_table_has_its_columns(open_: Open) -> None:
     table = open_()
-    table.replace(ROWS.clear(), state(1), partition_by=["is_current"])
+    table.replace(Pieces.of(ROWS.clear()), state(1), partition_by=["is_current"])
     assert_frame_equal(held_by(open_()), ROWS.clear())
 
 
 def test_columns_and_partitions_may_change(open_: Open) -> None:
     table = open_()
-    table.replace(ROWS, state(1), partition_by=["is_current"])
+    table.replace(Pieces.of(ROWS), state(1), partition_by=["is_current"])
     other = ROWS.select("id", extra=pl.lit("x"))
-    table.replace(other, state(2), partition_by=["extra"])
+    table.replace(Pieces.of(other), state(2), partition_by=["extra"])
     assert_frame_equal(held_by(open_()), other)
 
 
 def test_state_alone_moves_no_row(open_: Open) -> None:
     table = open_()
-    table.replace(ROWS, state(1))
+    table.replace(Pieces.of(ROWS), state(1))
     assert table.advance(state(2)) == 1
     again = open_()
     assert (again.state(), again.absorbed) == (state(2), 2)
@@ -180,7 +181,7 @@ def test_state_alone_moves_no_row(open_: Open) -> None:
 def test_rows_go_and_come(open_: Open, partition_by: tuple[str, ...]) -> None:
     table = open_()
     assert not open_().patchable
-    table.replace(ROWS, state(1), partition_by=partition_by)
+    table.replace(Pieces.of(ROWS), state(1), partition_by=partition_by)
     assert table.patchable
     gone = table.matching(pl.DataFrame({"id": [2, 3, 9]}))
     assert_frame_equal(gone.drop(FILE).sort("id"), ROWS.filter(pl.col("id") > 1))
@@ -197,7 +198,7 @@ def test_rows_go_and_come(open_: Open, partition_by: tuple[str, ...]) -> None:
 
 def test_joining_files_changes_no_row(open_: Open) -> None:
     table = open_()
-    table.replace(ROWS, state(1))
+    table.replace(Pieces.of(ROWS), state(1))
     table.patch(table.matching(pl.DataFrame({"id": [9]})), ROWS.with_columns(pl.col("id") + 3), state(2), by=["id"])
     rows = held_by(table)
     assert table.optimize().files == 1
@@ -209,7 +210,7 @@ def test_nothing_of_the_newest_version_is_taken_away(open_: Open) -> None:
     table = open_()
     assert table.vacuum(timedelta(), delete=True) == ()
     for n in range(1, 4):
-        table.replace(ROWS.with_columns(pl.col("id") + n), state(n), partition_by=["is_current"])
+        table.replace(Pieces.of(ROWS.with_columns(pl.col("id") + n)), state(n), partition_by=["is_current"])
     shown = table.vacuum(timedelta())
     assert shown
     assert table.vacuum(timedelta(hours=1)) == ()
@@ -218,5 +219,5 @@ def test_nothing_of_the_newest_version_is_taken_away(open_: Open) -> None:
     assert_frame_equal(held_by(open_()), ROWS.with_columns(pl.col("id") + 3))
     assert open_().state() == state(3)
     table.reload()
-    table.replace(ROWS, state(4))
+    table.replace(Pieces.of(ROWS), state(4))
     assert_frame_equal(held_by(open_()), ROWS)
