@@ -14,6 +14,7 @@ from medallion_assets.cli.app import app
 from medallion_assets.codes import CODES
 from medallion_assets.intent.parse import parse_platform, parse_project
 from medallion_assets.intent.platform import Platform
+from medallion_assets_tests.end_to_end.airports import sample
 
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "medallion_assets_tests"
@@ -36,9 +37,10 @@ def commands() -> list[str]:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project in which `make demo`'s intents have run, on two of the airport snapshots."""
+    """A copy of the project in which `make demo`'s intents have run, on two snapshots of every eighth airport."""
     root = tmp_path_factory.mktemp("demo")
-    shutil.copytree(ROOT / "intents", root / "intents")
+    shutil.copytree(ROOT / "intents", root / "intents", ignore=shutil.ignore_patterns("airports"))
+    sample(ROOT / "intents/data/airports", root / "intents/data/airports")
     shutil.copyfile(ROOT / "platform.yaml", root / "platform.yaml")
     for arguments in (
         ["nyc.airlines", "nyc.planes", "nyc.weather", "vega.movies"],
