@@ -16,7 +16,7 @@ ui: $(VENV)/.user            ## open Dagster on the result
 	$(BIN)/medallion ui
 
 test: $(VENV)/.dev           ## every test that needs no service
-	$(BIN)/pytest -n auto -m "not browser and not service"
+	$(BIN)/pytest -n auto --dist worksteal -m "not browser and not service"
 
 lint: $(VENV)/.dev           ## format, lint, types, layers
 	$(BIN)/ruff format --check .
