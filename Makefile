@@ -7,7 +7,7 @@ export DAGSTER_HOME ?= $(CURDIR)/.dagster
 # A container that writes no .pyc makes every process compile the project anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo ui test lint check format test-services torture bench lock clean
+.PHONY: demo ui test lint check format test-services mutants torture bench lock clean
 
 demo: $(VENV)/.user          ## run the example intents on bundled real data and print what was built
 	$(BIN)/medallion run --dagster --from 2013-01-01 --to 2026-09-05
@@ -32,6 +32,9 @@ format: $(VENV)/.dev
 
 test-services: $(VENV)/.dev  ## the tests that need a real program beside them: Ceph, Azurite, PostgreSQL, MariaDB, Kafka, Chromium
 	$(BIN)/pytest -n 2 --dist loadfile -m "browser or service"
+
+mutants: $(VENV)/.dev        ## break every rule of silver once and show which test falls
+	$(BIN)/python -m medallion_assets_tests.mutants $(ARGS)
 
 torture: $(VENV)/.dev        ## kill, race and starve runs by the hundred; ARGS="--backend all --count 1000"
 	$(BIN)/python -m medallion_assets_tests.torture $(ARGS)

@@ -1,14 +1,15 @@
 """Groups of loads whose rows come in an envelope, opened: from here on they are like any other cdc rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import polars as pl
 
 from medallion_assets.bronze.reader import ADDRESS
-from medallion_assets.runs.groups import Group
+from medallion_assets.runs.groups import PIECE, Group
 from medallion_assets.silver.contract import Contract, set_aside, sources
-from medallion_assets.silver.envelope import OPERATION, TOMBSTONE, WITHHELD, form, opened
+from medallion_assets.silver.envelope import OPERATION, TOMBSTONE, WITHHELD, Envelope, form, opened
 
 __all__ = ["open_groups", "withheld"]
 
@@ -26,21 +27,40 @@ def _opened(group: Group, contract: Contract) -> Group:
         return group
     if form(group.schema) is None:
         return replace(group, read=lambda rows: (piece.with_columns(_NO_TOMBSTONE) for piece in group.read(rows)))
-    rows = group.frame.collect().rename({set_aside(name): name for name in group.schema})
-    claimed = {source for named in contract.named for source in named.source_names}
-    told = opened(rows.select(*group.schema), contract.envelope, claimed)
+    claimed = frozenset(source for named in contract.named for source in named.source_names)
+    open_ = partial(_rows, group, contract, contract.envelope, claimed)
+    if group.rows <= PIECE:
+        whole = open_(group.frame)
+        return replace(group, schema=_told(whole.schema), read=lambda _: iter([_aside(whole).lazy()]))
+    # Which columns there are, the documents say: all are opened once for that, and again whenever rows are read.
+    nothing = pl.concat([open_(piece).clear() for piece in group.pieces()], how="diagonal_relaxed")
+    schema = nothing.schema
+
+    def read(rows: int | None) -> Iterator[pl.LazyFrame]:
+        for piece in group.read(rows):
+            yield _aside(pl.concat([nothing, open_(piece)], how="diagonal_relaxed").cast(schema)).lazy()
+
+    return replace(group, schema=_told(schema), read=read)
+
+
+def _rows(
+    group: Group, contract: Contract, envelope: Envelope, claimed: Collection[str], piece: pl.LazyFrame
+) -> pl.DataFrame:
+    """The changed rows under the names of the source, and their addresses."""
+    rows = piece.collect().rename({set_aside(name): name for name in group.schema})
+    told = opened(rows.select(*group.schema), envelope, claimed)
     if contract.codes is None:  # every row is an event, its operation a column like others
         shown = told[OPERATION].alias("op")
         told = told.drop(OPERATION) if "op" in told.columns else told.drop(OPERATION).with_columns(shown)
-    schema = {name: dtype for name, dtype in told.schema.items() if name != TOMBSTONE}
-    aside = told.rename({name: set_aside(name) for name in schema})
-    whole = pl.concat([aside, rows.select(ADDRESS)], how="horizontal")
-    return replace(group, schema=schema, read=lambda rows: _cut(whole, rows))
+    return pl.concat([told, rows.select(ADDRESS)], how="horizontal")
 
 
-def _cut(frame: pl.DataFrame, rows: int | None) -> Iterator[pl.LazyFrame]:
-    for start in range(0, max(frame.height, 1), rows or max(frame.height, 1)):
-        yield frame.slice(start, rows).lazy()
+def _told(schema: pl.Schema) -> dict[str, pl.DataType]:
+    return {name: dtype for name, dtype in schema.items() if name not in (TOMBSTONE, *ADDRESS)}
+
+
+def _aside(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.rename({name: set_aside(name) for name in _told(rows.schema)})
 
 
 def withheld(groups: Sequence[Group], contract: Contract, wanted: Sequence[str]) -> tuple[str, ...]:

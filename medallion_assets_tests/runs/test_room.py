@@ -12,6 +12,7 @@ from medallion_assets.errors import StorageError
 from medallion_assets.runs.build import Built
 from medallion_assets.runs.room import Room
 from medallion_assets.runs.scratch import Scratch
+from medallion_assets_tests.silver import test_envelope as envelope
 from medallion_assets_tests.silver.lake import Lake, plan_of
 from medallion_assets_tests.silver.oracle import Spec
 from medallion_assets_tests.silver.test_models import MIXED, OTHERS, SPECS, lake_of, loads
@@ -27,7 +28,8 @@ NO_ROOM = Room(memory=1)
 def cramped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three rows are many, there are at most three shares, and two keys are enough for the guard."""
     monkeypatch.setattr("medallion_assets.runs.reading._FEW", -1)
-    monkeypatch.setattr("medallion_assets.runs.groups.PIECE", 3)
+    for module in ("groups", "opened"):
+        monkeypatch.setattr(f"medallion_assets.runs.{module}.PIECE", 3)
     monkeypatch.setattr("medallion_assets.runs.room._MOST_SHARES", 3)
     monkeypatch.setattr("medallion_assets.silver.guard.SMALL", 2)
 
@@ -54,6 +56,17 @@ def test_shares_give_what_memory_gives(cramped: None, spec: Spec, data: st.DataO
     if found:
         built = compare(lake_of(spec, found), NO_ROOM)
         assert built.choice.engine == "polars"
+
+
+@QUICK
+@given(data=st.data(), spec=st.sampled_from([*SPECS, *OTHERS]))
+def test_events_of_debezium_are_opened_piece_by_piece(cramped: None, spec: Spec, data: st.DataObject) -> None:
+    found, forms = data.draw(envelope.changes(MIXED))
+    if any(part for load in found for part in load.parts):
+        lake = envelope.lake_of(spec)
+        for load, form in zip(found, forms, strict=True):
+            envelope.commit(lake, load, form, tombstones=True)
+        compare(lake, NO_ROOM)
 
 
 @settings(QUICK, max_examples=8)
