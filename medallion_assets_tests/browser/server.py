@@ -59,6 +59,8 @@ def example_ui() -> Iterator[Ui]:
         ui.medallion("run", "--dagster", "nyc.flights", "--from", "2013-01-01", "--to", "2013-01-10")
         ui.medallion("run", "--dagster", "airportsdata.airports", "--date", "2020-11-06")
         with _running(ui, port, home / "log"):
+            (root / "drop").mkdir()  # the sensor looks every 30 seconds: a test that looks last need not wait
+            (root / "drop/a.csv").write_text("id,what\n1,first\n")
             yield ui
 
 

@@ -85,8 +85,6 @@ def test_the_dashboard_is_materialised_and_shows_every_dataset(ui: Ui, page: Pag
 
 
 def test_a_file_dropped_into_a_folder_is_loaded_by_the_sensor(ui: Ui, page: Page) -> None:
-    (ui.root / "drop").mkdir(exist_ok=True)
-    (ui.root / "drop/a.csv").write_text("id,what\n1,first\n")
     page.goto(f"{ui.url}/assets/bronze/inbox/drops?view=events")
     expect(page.get_by_text("1 part", exact=False).or_(page.get_by_text("partition_row_count")).first).to_be_visible(
         timeout=RUN_MS

@@ -4,7 +4,6 @@ import json
 import shutil
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
-from multiprocessing import get_context
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,6 +14,8 @@ from polars.testing import assert_frame_equal
 from medallion_assets.cli.app import main
 from medallion_assets.lake.manifest import Commit
 from medallion_assets.project import Project
+from medallion_assets_tests.end_to_end.airports import sample
+from medallion_assets_tests.forks import forks
 from medallion_assets_tests.services.objects import AzureServer, S3Server
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +23,9 @@ RANGE = ("--from", "2013-01-01", "--to", "2026-09-05")
 
 
 def project(folder: Path, store: dict[str, object]) -> Path:
-    shutil.copytree(ROOT / "intents", folder / "intents")
+    """The examples, with every eighth airport."""
+    shutil.copytree(ROOT / "intents", folder / "intents", ignore=shutil.ignore_patterns("airports"))
+    sample(ROOT / "intents/data/airports", folder / "intents/data/airports")
     platform = {"stores": {"lake": store}, "defaults": {"partitions": {"start": "2013-01-01"}}}
     (folder / "platform.yaml").write_text(json.dumps(platform), "utf-8")  # JSON is YAML
     return folder
@@ -113,7 +116,7 @@ def test_ten_runs_at_once_commit_one_after_another(tmp_path: Path, store: dict[s
     days = [date(2024, 1, day).isoformat() for day in range(1, 11)]
     for n, day in enumerate(days):
         (root / f"data/orders_{day}.csv").write_text(f"id,at,name\n{n},{day},a\n99,{day},{n}\n", "utf-8")
-    with ProcessPoolExecutor(10, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(10, mp_context=forks()) as pool:
         numbers = list(pool.map(_ingest_and_refine, [str(root)] * 10, days))
     loaded = Project.load(root)
     plan = loaded.plan("shop.orders")

@@ -5,8 +5,6 @@ The source grows from one run to the next, because a fault that loses or doubles
 
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from itertools import count as counting
@@ -21,12 +19,10 @@ from medallion_assets.lake.ports import Store
 from medallion_assets.stores.local import LocalStore
 from medallion_assets.stores.memory import MemoryStore
 from medallion_assets_tests.bronze.faults import FaultStore, disk_full, unavailable
-from medallion_assets_tests.runs import ingest_process
 from medallion_assets_tests.runs.ingest_lake import FakeSource, committed, plan_of, run
-from medallion_assets_tests.runs.ingest_process import batches
+from medallion_assets_tests.runs.ingest_process import batches, start
 
 BASE = plan_of().bronze.path
-SCRIPT = str(Path(ingest_process.__file__))
 
 
 def ids(number: int, count: int) -> list[str]:
@@ -108,54 +104,26 @@ def test_from_any_operation_on_the_store_is_gone() -> None:
 # ---------------------------------------------------------------- processes
 
 
-def start(root: Path, first: int, last: int, count: int, word: str = "") -> "subprocess.Popen[str]":
-    process = subprocess.Popen(
-        [sys.executable, SCRIPT, str(root), str(first), str(last), str(count), word],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line == "ready\n", process.stderr.read() if process.stderr else ""
-    return process
-
-
-def go(process: "subprocess.Popen[str]") -> None:
-    assert process.stdin is not None
-    process.stdin.write("go\n")
-    process.stdin.flush()
-
-
-def end(process: "subprocess.Popen[str]") -> list[tuple[int, int, bool]]:
-    """Day, commit and whether it was written, of each load that the process reported."""
-    out, err = process.communicate(timeout=60)
-    assert process.returncode in (0, -signal.SIGKILL), err
-    told = [line.split() for line in out.splitlines() if line.count(" ") == 2]
-    return [(int(number), int(n), written == "True") for number, n, written in told]
-
-
 def test_killed_at_any_moment_the_next_run_is_exact(tmp_path: Path) -> None:
     """A loader of six growing days is killed again and again; what was reported is there, and the end is exact."""
     seed = 20240117
     moment = random.Random(seed)
     store = LocalStore(tmp_path)
     spare = start(tmp_path, 1, 6, 3)
-    go(spare)
+    spare.go()
     began = time.perf_counter()
-    end(spare)
+    spare.end()
     whole_s = time.perf_counter() - began
     killed = 0
     ready = start(tmp_path, 1, 6, 4)
     for count in range(4, 28):
-        process = ready
-        go(process)
+        loader = ready
+        loader.go()
         time.sleep(moment.uniform(0, whole_s))
-        process.kill()
+        loader.process.kill()
         ready = start(tmp_path, 1, 6, count + 1)
-        told = end(process)
-        killed += process.returncode == -signal.SIGKILL
+        told = loader.end()
+        killed += loader.process.exitcode == -signal.SIGKILL
         reported = {number for number, _, _ in told}
         assert len(CommitLog(store, BASE).head().live) == 6, seed
         found = committed(store)
@@ -164,17 +132,17 @@ def test_killed_at_any_moment_the_next_run_is_exact(tmp_path: Path) -> None:
             assert mine == ids(number, len(mine)), seed  # some whole load of it, never a mixture
             assert len(mine) == count if number in reported else len(mine) <= count, seed
     assert killed >= 12
-    go(ready)
-    end(ready)
+    ready.go()
+    ready.end()
     assert committed(store) == [i for number in range(1, 7) for i in ids(number, 28)]
     assert rebuild_copies(store, BASE) == ()
 
 
 def test_two_processes_loading_one_window_make_one_commit(tmp_path: Path) -> None:
     pair = [start(tmp_path, 1, 5, 4, word) for word in ("x", "y")]
-    for process in pair:
-        go(process)
-    told = [end(process) for process in pair]
+    for loader in pair:
+        loader.go()
+    told = [loader.end() for loader in pair]
     head = CommitLog(LocalStore(tmp_path), BASE).head()
     assert len(head.live) == 5
     for day in range(5):
@@ -189,10 +157,10 @@ def test_two_processes_loading_one_window_make_one_commit(tmp_path: Path) -> Non
 
 
 def test_processes_loading_different_windows_make_commits_without_a_gap(tmp_path: Path) -> None:
-    processes = [start(tmp_path, number, number, 4) for number in range(1, 6)]
-    for process in processes:
-        go(process)
-    told = [line for process in processes for line in end(process)]
+    loaders = [start(tmp_path, number, number, 4) for number in range(1, 6)]
+    for loader in loaders:
+        loader.go()
+    told = [line for loader in loaders for line in loader.end()]
     assert sorted(n for _, n, _ in told) == list(range(1, 6))
     assert all(written for *_, written in told)
     assert committed(LocalStore(tmp_path)) == [i for number in range(1, 6) for i in ids(number, 4)]
@@ -200,30 +168,18 @@ def test_processes_loading_different_windows_make_commits_without_a_gap(tmp_path
 
 # ---------------------------------------------------------------- disks
 
-FULL = """
-import resource, sys
-limit = int(sys.argv.pop(1))
-from medallion_assets.errors import StorageError
-from medallion_assets_tests.runs.ingest_process import main
-resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-try:
-    main(*sys.argv[1:])
-except StorageError as error:
-    sys.stdout.write(f"{error.code} {error}")
-"""
-
 
 @pytest.mark.parametrize("limit", [0, 100, 700, 1200, 1600])
 def test_a_file_size_limit_is_named_and_leaves_the_head(tmp_path: Path, limit: int) -> None:
     store = LocalStore(tmp_path)
     load(store, 1, 5)
-    process = subprocess.run(
-        [sys.executable, "-c", FULL, str(limit), str(tmp_path), "2", "2", "7"],
-        input="go\n", capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    failed = "STO-005" in process.stdout
-    assert failed or "2 2 True" in process.stdout, process.stderr
-    assert not failed or f"{tmp_path}/bronze/system=shop/table=orders" in process.stdout
+    loader = start(tmp_path, 2, 2, 7, limit=limit)
+    loader.go()
+    told = loader.end()
+    failed = told == []
+    assert failed or (told, loader.errors) == ([(2, 2, True)], [])
+    assert not failed or "STO-005" in loader.errors[0]
+    assert not failed or f"{tmp_path}/bronze/system=shop/table=orders" in loader.errors[0]
     assert failed or limit > 1000
     assert committed(store) == (ids(1, 5) if failed else ids(1, 5) + ids(2, 7))
     load(store, 2, 7)

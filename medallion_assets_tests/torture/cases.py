@@ -286,7 +286,7 @@ class _CommitFirst(_Spoiled):
 
 
 MUTANTS: Mapping[str, tuple[str, Callable[[Store], Any]]] = {
-    "no compare-and-set": ("kill, three writers", _NoCompareAndSet),
+    "no compare-and-set": ("launched 2 to 8 times at once", _NoCompareAndSet),
     "commit before the parts": ("kill, one writer", _CommitFirst),
 }
 """What is wrong with a committer → the case that finds it out, and the committer."""

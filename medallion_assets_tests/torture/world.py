@@ -1,7 +1,7 @@
 """One schedule's world: a project with growing files, writers that can be killed, and the judge.
 
-The parent never touches Polars, obstore or Delta: their threads do not survive a fork. It has them imported, so that a
-child is a running writer within milliseconds.
+The parent never touches Polars, obstore or Delta: their threads do not survive a fork. It has them imported, and what
+the package imports when it needs it, so that a child is a running writer within milliseconds.
 """
 
 import json
@@ -16,9 +16,21 @@ from random import Random
 from typing import Any
 
 import deltalake  # noqa: F401 - imported before children are forked
+import narwhals  # noqa: F401
 import obstore.store  # noqa: F401
 import polars as pl
 
+import medallion_assets.bronze.repair
+import medallion_assets.checks.rules
+import medallion_assets.engines.polars
+import medallion_assets.runs.ingest
+import medallion_assets.runs.refine
+import medallion_assets.sources.files.csv
+import medallion_assets.sources.open
+import medallion_assets.stores.local
+import medallion_assets.stores.open
+import medallion_assets.tables.delta
+import medallion_assets.tables.open  # noqa: F401
 from medallion_assets.bronze.garbage import Keep, sweep
 from medallion_assets.errors import MedallionError
 from medallion_assets.lake.ports import ObjectInfo, Store
