@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 
 import polars as pl
+from typing_extensions import assert_never
 
 from medallion_assets.bronze.reader import Verified
 from medallion_assets.engines.polars import PolarsEngine
@@ -18,6 +19,7 @@ from medallion_assets.plan.model import DatasetPlan, SilverPlan
 from medallion_assets.runs.build import interval_of, rules_of, shape_of
 from medallion_assets.runs.finished import TECHNICAL, quarantined
 from medallion_assets.runs.follow import Job, Moved, lazy
+from medallion_assets.runs.follow_keyed import derived, merged, newest
 from medallion_assets.runs.follow_states import ChangedStates
 from medallion_assets.runs.groups import live_of
 from medallion_assets.runs.movers import Sorted
@@ -30,9 +32,6 @@ from medallion_assets.silver.snapshot import copies
 
 __all__ = ["Changes", "changes"]
 
-_UNPACKED = 8
-"""Rows take so many times the bytes of their files, at most."""
-
 
 @dataclass(frozen=True, slots=True)
 class Changes:
@@ -43,7 +42,7 @@ class Changes:
     rows: pl.DataFrame
     """Rows that come."""
     by: tuple[str, ...]
-    """The keys by which rows were looked for."""
+    """The columns by which rows were looked for."""
     changed: int
     """Rows that really go or come."""
     quarantine: pl.DataFrame
@@ -65,12 +64,10 @@ def changes(
     """
     live = {c.n: c for c in head.live}
     new = frozenset(n for n in live if n > state.bronze_n)
-    if not (table.patchable and _is_possible(plan, silver, head, state, new)):
+    job = Job(plan, silver, head, state, store, table, PolarsEngine(), verified, new, most)
+    if not (table.patchable and _is_possible(plan, silver, head, state, new) and job.fits(*new)):
         return None
-    job = Job(plan, silver, head, state, store, table, PolarsEngine(), verified, new)
     loads = [live[n].load for n in new]
-    if most is not None and sum(part.bytes for load in loads for part in load.parts) * _UNPACKED > most:
-        return None
     if all(not (load.rows or load.schema) and load.pattern != "full" for load in loads):
         return _accounted_for_nothing(job)
     try:
@@ -80,7 +77,9 @@ def changes(
         raise
     except (CheckError, StorageError):
         return None
-    if read is None or found is None or found.rows.schema != table.scan().collect_schema():
+    if read is None or found is None or (found.ties and silver.on_tie == "fail"):
+        return None
+    if found.rows.schema != table.scan().collect_schema():
         return None
     return _accounted(job, *read, found)
 
@@ -122,7 +121,13 @@ def _found(job: Job, typed: Typed, read: Sorted) -> Moved | None:
             told = ChangedStates(job, typed, read, shape, rules_of(job.silver, model, shape))
             full = any(load.pattern == "full" for load in typed.loads)
             return told.of_full() if full else told.found()
-    return None
+        case "derived_event":
+            return derived(job, typed, read)
+        case "incremental_merge":
+            return merged(job, typed, read)
+        case "full_merge_dedupe":
+            return newest(job, typed, read)
+    assert_never(job.silver.model)
 
 
 def _events(job: Job, typed: Typed, read: Sorted) -> Moved | None:
@@ -195,6 +200,6 @@ def _accounted(job: Job, typed: Typed, read: Sorted, found: Moved) -> Changes | 
         last_delete=max(deletes, default=None),
     )
     return Changes(
-        pl.concat([gone, back]), pl.concat([rows, back.drop(FILE)]), job.silver.keys, gone.height + rows.height,
-        quarantine, read.samples, state,
+        pl.concat([gone, back]), pl.concat([rows, back.drop(FILE)]), found.by or job.silver.keys,
+        gone.height + rows.height, quarantine, read.samples, state,
     )  # fmt: skip

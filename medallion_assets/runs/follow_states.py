@@ -34,7 +34,7 @@ from medallion_assets.silver.columns import (
 )  # fmt: skip
 from medallion_assets.silver.events import Shape, deduplicate, ties, winners
 from medallion_assets.silver.guard import held_fulls
-from medallion_assets.silver.keyed import Rules, Share, last_delete, refine_keyed
+from medallion_assets.silver.keyed import Rules, last_delete
 from medallion_assets.silver.scd1 import current
 from medallion_assets.silver.scd2 import versions
 from medallion_assets.silver.states import states
@@ -74,19 +74,17 @@ class ChangedStates:
         lowest = kept.group_by(self.keys).agg(pl.col(CLOCK).min())
         rows = self._current(lowest)
         late = self._out_of_order(lowest, rows)
-        if late.height > (0 if self.job.state.truncated else self.job.most):
+        if late.height and self.job.state.truncated:
             return None
         moved = self._in_order(kept, rows, late)
         if late.height:
-            again = self._again(late)
+            again = self.job.again(self.rules.model, late)
             if again is None:
                 return None
             moved = Moved(
                 pl.concat([moved.rows, again.rows]), pl.concat([moved.gone, again.gone]), moved.events + again.events,
                 ties=moved.ties + again.ties,
             )  # fmt: skip
-        if self.job.silver.on_tie == "fail" and moved.ties:
-            return None
         return replace(
             moved, filtered=self.read.good.height - kept.height, last_delete=last_delete(lazy(kept), self.job.engine)
         )
@@ -173,26 +171,6 @@ class ChangedStates:
         chosen = pl.when(same.fill_null(value=False)).then(_KNOWN).otherwise(column).alias(column)
         return told.with_columns(chosen).drop(_KNOWN, CLOCK)
 
-    def _again(self, keys: pl.DataFrame) -> Moved | None:
-        """All that bronze has of some keys, computed as a whole."""
-        read = self.job.read({c.n for c in self.job.head.live}, keys)
-        if read is None:
-            return None
-        typed, found = read
-        evaluate = self.job.engine.evaluate
-        cut, known = pl.col(OP) == Op.TRUNCATE, found.rows.filter(FULL)
-        share = Share(lazy(found.good.filter(~cut)), lazy(known.filter(KNOWN).select(*self.keys, LOAD)))
-        (outcome,) = refine_keyed(
-            [share], typed.loads, self.shape, self.rules, truncates=found.good.filter(cut),
-            unread=known.filter(~pl.col(KNOWN))[LOAD].unique(), engine=self.job.engine,
-        )  # fmt: skip
-        old = [rank for rank, load in enumerate(typed.loads) if load.n not in self.job.new]
-        before = self._kept(found.good.filter(pl.col(LOAD).is_in(old)))
-        were = evaluate(deduplicate(lazy(before), self.shape, ops=_ops(before)))
-        rows = self.job.table_rows(evaluate(outcome.table), typed)
-        events, tied = outcome.account.events - were.height, outcome.account.ties - self._ties(were)
-        return Moved(rows, self.job.table.matching(keys), events, ties=tied)
-
     def _ties(self, events: pl.DataFrame) -> int:
         return int(self.job.engine.evaluate(ties(lazy(events), self.shape))[TIES].sum())
 
@@ -215,8 +193,6 @@ class ChangedStates:
         evaluate = self.job.engine.evaluate
         events = evaluate(deduplicate(lazy(self.read.good), self.shape, ops=_ops(self.read.good)))
         tied = self._ties(events)
-        if self.job.silver.on_tie == "fail" and tied:
-            return None
         # A row that says what the table says already is no change.
         said = evaluate(winners(lazy(events), self.shape))
         told = said.join(living, on=list(self.shape.columns), how="anti", nulls_equal=True, maintain_order="left")

@@ -52,8 +52,17 @@ class Lake:
     def log(self) -> CommitLog:
         return CommitLog(self.store, self.plan.bronze.path, sleep=lambda _: None)
 
-    def commit(self, key: str, *parts: pl.DataFrame, pattern: Pattern | None = None, refused: int = 0) -> Commit:
-        """One load of these parts in partition ``key``; one of the same window and pattern is replaced."""
+    def commit(
+        self,
+        key: str,
+        *parts: pl.DataFrame,
+        pattern: Pattern | None = None,
+        refused: int = 0,
+        appends: bool = False,
+    ) -> Commit:
+        """One load of these parts in partition ``key``; one of the same window and pattern is replaced, unless it
+        ``appends``.
+        """
         pattern = pattern or self.plan.bronze.pattern
         partition = partition_of(self.plan.calendar, key)
         folder = f"pattern={pattern}/{partition.path}"
@@ -66,7 +75,7 @@ class Lake:
             schema=tuple(Column(name, type_) for name, type_ in schema.items()), refused=refused, quarantine=None,
             content=sha256(f"{refused} {[p.sha256 for p in written]}".encode()).hexdigest(), intent="intent",
             source=SourceFacts(), cursor_before=None, cursor_after=None, replaces=(), started_at=THEN,
-            finished_at=THEN, code_version="test",
+            finished_at=THEN, code_version="test", appends=appends,
         )  # fmt: skip
         return self.log.publish(load, self.log.head())[0]
 

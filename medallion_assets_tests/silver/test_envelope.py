@@ -80,14 +80,14 @@ def lake_of(spec: Spec) -> Lake:
     return Lake(plan_of(silver_of(spec), LOAD, COLUMNS))
 
 
-def commit(lake: Lake, load: Loaded, form: str, tombstones: bool) -> None:
+def commit(lake: Lake, load: Loaded, form: str, tombstones: bool, appends: bool = False) -> None:
     if load.pattern != "cdc":
         parts = [frame(p, load.pattern) for p in load.parts]
     else:
         events = [[event(r, read=form != "flat") for r in p] for p in load.parts]
         behind = [[x for e in p for x in ([e, TOMBSTONE] if tombstones and e["op"] == "d" else [e])] for p in events]
         parts = [told(p, form) for p in behind]
-    lake.commit(load.start.date().isoformat(), *parts, pattern=load.pattern, refused=load.refused)
+    lake.commit(load.start.date().isoformat(), *parts, pattern=load.pattern, refused=load.refused, appends=appends)
 
 
 @st.composite
@@ -99,11 +99,12 @@ def changes(draw: st.DrawFn, patterns: Any) -> tuple[list[Loaded], list[str]]:
         if load.pattern != "cdc":
             continue
         columns = ["b"] if forms[-1] == "structs" else ["a", "b"]
-        parts = tuple(tuple(held(draw, row, columns) for row in part) for part in load.parts)
+        parts = tuple(tuple(draw(held(row, columns)) for row in part) for part in load.parts)
         found[i] = replace(load, parts=parts)
     return found, forms
 
 
+@st.composite
 def held(draw: st.DrawFn, row: Row, columns: list[str]) -> Row:
     return row | {c: WITHHELD for c in columns if row["op"] != "I" and draw(st.integers(0, 2)) == 0}
 

@@ -72,9 +72,9 @@ def lake_of(spec: Spec, found: list[Loaded]) -> Lake:
     return lake
 
 
-def commit(lake: Lake, load: Loaded) -> None:
+def commit(lake: Lake, load: Loaded, appends: bool = False) -> None:
     parts = [frame(p, load.pattern) for p in load.parts]
-    lake.commit(load.start.date().isoformat(), *parts, pattern=load.pattern, refused=load.refused)
+    lake.commit(load.start.date().isoformat(), *parts, pattern=load.pattern, refused=load.refused, appends=appends)
 
 
 SPECS = [
