@@ -30,9 +30,18 @@ def stored(file: Path) -> pl.Schema:
     return pl.scan_parquet(file, glob=False, hive_partitioning=False).collect_schema()
 
 
-def refuse(schema: Mapping[str, pl.DataType], engine: str, carried: Callable[[pl.DataType], bool]) -> None:
-    """Raises StorageError SLV-016 for a column whose values the engine would change."""
+def refuse(
+    schema: Mapping[str, pl.DataType], engine: str, carried: Callable[[pl.DataType], bool], special: str
+) -> None:
+    """Raises StorageError SLV-016 for a column whose values the engine would change, and for a name that it would take
+
+    for more than a name: a star, or one with some of the characters ``special``.
+    """
     for name, dtype in schema.items():
+        if name == "*" or {*name} & {*special}:
+            raise StorageError(
+                "SLV-016", f"{engine} takes column {name!r} for another one.", fix=_FIX.format("rename it in `columns`")
+            )
         if not carried(dtype):
             raise StorageError(
                 "SLV-016", f"{engine} does not hold {dtype} as it is: column {name!r}.",

@@ -119,7 +119,7 @@ class DuckDBEngine:
         return native
 
     def _refuse(self, schema: pl.Schema) -> None:
-        refuse(schema, "DuckDB", _carried)
+        refuse(schema, "DuckDB", _carried, "")
         seen: dict[str, str] = {}
         for name in schema:
             other = seen.setdefault(name.casefold(), name)

@@ -16,7 +16,7 @@ from medallion_assets.runs.scratch import Scratch
 __all__ = ["Choice", "EngineName", "Room"]
 
 EngineName = Literal["auto", "polars", "duckdb", "spark"]
-_TIMES = 12
+_TIMES = 8
 """What a model computes takes so many times the memory of its rows, at most."""
 _MOST_SHARES = 256
 _OWN = 0.5

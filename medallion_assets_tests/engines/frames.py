@@ -1,21 +1,10 @@
-"""Frames of awkward values, and the engines that are to agree on them."""
+"""Frames of awkward values, on which the engines are to agree."""
 
-from collections.abc import Callable
 from datetime import date, datetime, timezone
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import polars as pl
-
-from medallion_assets.engines.duckdb import DuckDBEngine
-from medallion_assets.engines.polars import PolarsEngine
-from medallion_assets.lake.ports import Engine
-
-MAKE: dict[str, Callable[[Path], Engine]] = {
-    "polars": lambda _scratch: PolarsEngine(),
-    "duckdb": lambda scratch: DuckDBEngine(2**28, scratch),
-}
 
 
 def utc(*parts: int) -> datetime:

@@ -56,10 +56,13 @@ class Stream:
         return both.with_row_index("__boundary", offset=1).with_columns(pl.col("__boundary").cast(pl.Int64))
 
 
-def stream(seed: int, *, ordered: bool, positional: bool, truncates: bool, height: int = 150) -> Stream:
-    """Few keys, times and rows of attributes, so that ties, repetitions and equal neighbours are common."""
-    chance = Random(seed)
-    attributes = [name for name in AWKWARD if name not in KEYS]
+def stream(seed: int, *, ordered: bool, positional: bool, truncates: bool, few: bool = False) -> Stream:
+    """Few keys, times and rows of attributes, so that ties, repetitions and equal neighbours are common.
+
+    ``few``: columns enough to tell an engine's nulls, NaNs and decimals, for one that thinks long over each.
+    """
+    chance, height = Random(seed), 150
+    attributes = ["bytes", "wide", "float32", "instant"] if few else [name for name in AWKWARD if name not in KEYS]
     pool = [{name: chance.choice([*AWKWARD[name][1], None]) for name in attributes} for _ in range(3)]
     loads = sorted(chance.randrange(5) for _ in range(height))
     patterns = [chance.choice(["full", "cdc", "cdc"]) for _ in range(5)]
@@ -102,8 +105,8 @@ def _row(
     }  # fmt: skip
 
 
-def answers(engine: Engine, asked: Stream) -> Iterator[tuple[str, pl.DataFrame, bool]]:
-    """The name of each answer, its rows, and whether they have an order."""
+def answers(engine: Engine, asked: Stream, *, few: bool = False) -> Iterator[tuple[str, pl.DataFrame, bool]]:
+    """The name of each answer, its rows, and whether they have an order. ``few``: not every mixture of rules."""
     shape = asked.shape
     rows = engine.held(engine.frame(asked.rows))
     yield "copies", engine.evaluate(copies(rows, shape.columns)), True
@@ -127,21 +130,24 @@ def answers(engine: Engine, asked: Stream) -> Iterator[tuple[str, pl.DataFrame, 
     yield "absences", engine.evaluate(implied), False
     sliced = whole.with_columns(nw.col(LOAD).alias(SLICE))
     yield "last changes", engine.evaluate(last_changes(sliced, shape)), True
-    yield from _lives(engine, whole, shape)
-    for absent in (False, True):
+    for absent in (True,) if few else (False, True):
         yield f"erased {absent}", engine.evaluate(erased(whole, shape, absent=absent)), False
+    mixtures: list[tuple[bool, tuple[str, ...]]] = [(False, ()), (True, shape.attributes)]
+    if not few:
+        mixtures += [(False, shape.attributes), (True, ())]
+    for tombstones, ignore_nulls in mixtures:
+        yield from _lives(engine, whole, shape, tombstones=tombstones, ignore_nulls=ignore_nulls)
 
 
-def _lives(engine: Engine, events: Frame, shape: Shape) -> Iterator[tuple[str, pl.DataFrame, bool]]:
-    track = shape.attributes[2:]
-    for tombstones in (False, True):
-        for ignore_nulls in ((), shape.attributes):
-            how = f"{tombstones} {len(ignore_nulls)}"
-            lived = engine.held(states(events, shape, ignore_nulls=ignore_nulls, tombstones=tombstones))
-            yield f"states {how}", engine.evaluate(lived.drop(INDEX)), False
-            one = current(lived, shape, tombstones=tombstones)
-            yield f"current {how}", engine.evaluate(one.sort(*shape.keys)), True
-            two = versions(lived, shape, track=track, tombstones=tombstones)
-            yield f"versions {how}", engine.evaluate(two.sort(*shape.keys, "effective_from")), True
-            if not tombstones:
-                yield f"changes {how}", engine.evaluate(changes(lived, shape, track=track)), True
+def _lives(
+    engine: Engine, events: Frame, shape: Shape, *, tombstones: bool, ignore_nulls: tuple[str, ...]
+) -> Iterator[tuple[str, pl.DataFrame, bool]]:
+    track, how = shape.attributes[2:], f"{tombstones} {len(ignore_nulls)}"
+    lived = engine.held(states(events, shape, ignore_nulls=ignore_nulls, tombstones=tombstones))
+    yield f"states {how}", engine.evaluate(lived.drop(INDEX)), False
+    one = current(lived, shape, tombstones=tombstones)
+    yield f"current {how}", engine.evaluate(one.sort(*shape.keys)), True
+    two = versions(lived, shape, track=track, tombstones=tombstones)
+    yield f"versions {how}", engine.evaluate(two.sort(*shape.keys, "effective_from")), True
+    if not tombstones:
+        yield f"changes {how}", engine.evaluate(changes(lived, shape, track=track)), True

@@ -1,7 +1,7 @@
 """What every engine does, whatever the models ask of it."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,18 +12,11 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from medallion_assets.engines.duckdb import DuckDBEngine
+from medallion_assets.engines.spark import SparkEngine
 from medallion_assets.errors import ConfigError, StorageError
 from medallion_assets.lake.ports import Engine
-from medallion_assets_tests.engines.frames import MAKE, awkward
-
-
-@pytest.fixture(params=MAKE)
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    made = MAKE[request.param](tmp_path / "scratch")
-    yield made
-    made.close()
-    # What an engine wrote is gone with it.
-    assert not (tmp_path / "scratch").exists() or not [*(tmp_path / "scratch").iterdir()]
+from medallion_assets_tests.engines.frames import NAMES, awkward
+from medallion_assets_tests.services.process import free_port
 
 
 def same(left: pl.DataFrame, right: pl.DataFrame) -> None:
@@ -72,6 +65,8 @@ def test_batches_are_the_rows_in_their_order_while_other_frames_are_evaluated(en
 
 @pytest.mark.parametrize("column", [c for c in awkward().columns if c != "n"])
 def test_order_groups_and_comparisons_are_those_of_polars(engine: Engine, column: str) -> None:
+    if engine.name == "spark" and column not in ("float64", NAMES["text"], "wide", "bytes"):
+        pytest.skip("nothing to be told apart, and each takes seconds")
     rows = awkward().select(column, "n")
     frame, here = engine.frame(rows), PolarsLike(rows)
     # Null first, NaN last and equal to itself, -0.0 and 0.0 one value, text by code point.
@@ -148,6 +143,36 @@ def test_names_that_differ_in_case_alone_are_two_or_refused(engine: Engine) -> N
     assert refused.value.code == "SLV-016"
 
 
+@pytest.mark.parametrize("name", ["a.b", "a`b", "*"])
+def test_names_that_an_engine_reads_otherwise_are_columns_or_refused(engine: Engine, name: str) -> None:
+    rows = pl.DataFrame({name: [1, 2]})
+    if engine.name == "polars" or (engine.name == "duckdb" and name != "*"):
+        same(engine.evaluate(engine.frame(rows).filter(nw.col(name) > 1).sort(name)), rows.tail(1))
+        return
+    with pytest.raises(StorageError, match="for another one") as refused:
+        engine.frame(rows)
+    assert refused.value.code == "SLV-016"
+
+
+@pytest.mark.service
+def test_spark_on_a_server_gives_the_same_rows(spark_connect: str, tmp_path: Path) -> None:
+    engine, rows = SparkEngine(spark_connect, tmp_path / "scratch"), awkward()
+    frame = engine.held(engine.frame(rows).with_columns(nw.col("n").shift(1).over(NAMES["text"], order_by="n")))
+    shifted = rows.with_columns(pl.col("n").shift(1).over(NAMES["text"], order_by="n")).sort(rows.columns)
+    same(engine.evaluate(frame.sort(*rows.columns)), shifted)
+    same(pl.concat([*engine.batches(frame.sort(*rows.columns))]), shifted)
+    engine.close()
+    assert not [*(tmp_path / "scratch").iterdir()]
+
+
+def test_a_spark_that_is_not_there_is_told_of_at_once(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="does not answer") as told:
+        SparkEngine(f"sc://127.0.0.1:{free_port()}/;token=secret", tmp_path)
+    assert told.value.code == "SLV-018"
+    assert "secret" not in str(told.value)
+    assert not [*tmp_path.iterdir()]
+
+
 def test_duckdb_sorts_on_disk_what_its_memory_does_not_hold(tmp_path: Path) -> None:
     engine, n = DuckDBEngine(2**25, tmp_path, threads=1), 600_000
     rows = pl.select(k=pl.int_range(n).hash(), text=pl.format("text that cannot be packed {}", pl.int_range(n).hash(1)))
@@ -169,11 +194,19 @@ def test_duckdb_says_when_there_is_no_room(streamed: bool, tmp_path: Path) -> No
     engine.close()
 
 
-@pytest.mark.parametrize("name", ["duckdb"])
+@pytest.mark.parametrize(
+    ("package", "make", "extra"),
+    [
+        ("duckdb", lambda scratch: DuckDBEngine(2**28, scratch), "duckdb"),
+        ("pyspark", lambda scratch: SparkEngine("local[1]", scratch), "spark"),
+        ("pyspark.sql.connect.session", lambda scratch: SparkEngine("sc://127.0.0.1", scratch), "spark"),
+    ],
+)
 def test_an_engine_that_is_not_installed_says_what_to_install(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    package: str, make: Callable[[Path], Engine], extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(ConfigError, match=rf'pip install "medallion-assets\[{name}\]"') as told:
-        MAKE[name](tmp_path)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ConfigError, match=rf'pip install "medallion-assets\[{extra}\]"') as told:
+        make(tmp_path)
     assert told.value.code == "SLV-017"
+    assert not [*tmp_path.iterdir()]

@@ -1,17 +1,12 @@
 """Every model gives on every engine the rows that it gives on Polars."""
 
-from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
-
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
 from medallion_assets.engines.polars import PolarsEngine
 from medallion_assets.lake.ports import Engine
-from medallion_assets_tests.engines.frames import MAKE
-from medallion_assets_tests.engines.streams import Stream, answers, stream
+from medallion_assets_tests.engines.streams import answers, stream
 
 KINDS = [
     {"ordered": True, "positional": True, "truncates": True},
@@ -21,23 +16,14 @@ KINDS = [
 ]
 
 
-@cache
-def expected(kind: int, seed: int) -> tuple[Stream, list[tuple[str, pl.DataFrame, bool]]]:
-    asked = stream(seed, **KINDS[kind])
-    return asked, [*answers(PolarsEngine(), asked)]
-
-
-@pytest.fixture(params=[name for name in MAKE if name != "polars"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    made = MAKE[request.param](tmp_path)
-    yield made
-    made.close()
-
-
 @pytest.mark.parametrize("kind", range(len(KINDS)))
 def test_the_models_give_the_rows_that_they_give_on_polars(engine: Engine, kind: int) -> None:
-    asked, told = expected(kind, 1)
-    for (name, rows, sorted_), (_, here, _) in zip(told, answers(engine, asked), strict=True):
+    few = engine.name == "spark"
+    if engine.name == "polars" or (few and kind != 0):
+        pytest.skip("what it says is known")
+    asked = stream(1, **KINDS[kind], few=few)
+    told = answers(PolarsEngine(), asked, few=few)
+    for (name, rows, sorted_), (_, here, _) in zip(told, answers(engine, asked, few=few), strict=True):
         order = [] if sorted_ else here.columns
         assert (name, here.schema) == (name, rows.schema)
         assert_frame_equal(_in(order, here), _in(order, rows), check_exact=True)

@@ -16,7 +16,6 @@ from polars.testing import assert_frame_equal
 
 from medallion_assets.errors import Conflict, StorageError
 from medallion_assets.lake.pieces import Pieces
-from medallion_assets.lake.ports import FILE
 from medallion_assets.tables.delta import DeltaTable
 from medallion_assets_tests.tables.lake import ROWS, held_by, state
 
@@ -206,17 +205,3 @@ except StorageError as error:
 """
     done = run([executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.stdout == "SLV-005 True False\n", done.stderr
-
-
-@pytest.mark.parametrize("name", ["in order", "ä", "a#b", "a?b", "a+b"])
-def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
-    table = opened(tmp_path / name)
-    table.replace(Pieces.of(ROWS), state(1), partition_by=["is_current"])
-    gone = table.matching(ROWS.select("id").head(1))
-    table.patch(gone, gone.drop(FILE).clear(), state(2), by=["id"])
-    assert opened(tmp_path / name).scan().collect().height == ROWS.height - gone.height
-
-
-def test_a_folder_that_delta_reads_as_another_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="SLV-005"):
-        opened(tmp_path / "a%20b")
