@@ -160,31 +160,33 @@ class DeltaTable:
     def _patched(
         self, table: "deltalake.DeltaTable", gone: pl.DataFrame, rows: pl.DataFrame, by: Sequence[str]
     ) -> "Iterator[AddAction | RemoveAction]":
-        """Write the files that hold a row of ``gone`` without it, the new rows of their slice with them."""
+        """Write the files that hold a row of ``gone`` without it, the new rows of their slice with them. A file that
+        would be empty then is not read.
+        """
         from deltalake.transaction import RemoveAction
 
         schema, keys = _schema(table), table.metadata().partition_columns
         rows = rows.select(storable(name, dtype) for name, dtype in rows.schema.items())
         new = rows.partition_by(keys, as_dict=True) if keys else {(): rows}
-        touched, now = set(gone[FILE]), time_ns() // 1_000_000
-        actions = {_name(path): (path, size) for path, size in _sizes(table)}
+        touched, now = dict(gone[FILE].value_counts().iter_rows()), time_ns() // 1_000_000
+        actions = {_name(path): (path, size, rows) for path, size, rows in _files(table)}
         slices = _slices(table, keys)
         for values in dict.fromkeys((*slices, *new)):
             paths = [uri for uri in slices.get(values, ()) if _name(uri) in touched]
+            some = [uri for uri in paths if touched[_name(uri)] != actions[_name(uri)][2]]
             parts = []
-            if paths:
-                rest = self._read(paths, schema, keys, values)
-                here = gone.filter(pl.col(FILE).is_in([_name(uri) for uri in paths]))
+            if some:
+                rest = self._read(some, schema, keys, values)
+                here = gone.filter(pl.col(FILE).is_in([_name(uri) for uri in some]))
                 parts.append(others(rest, here.select(by).unique()))
             if values in new:
                 parts.append(new[values].lazy())
-            if not parts:
-                continue
             slice_ = dict(zip(keys, values, strict=True))
             stored = [name for name in schema if name not in keys]
-            yield from written(pl.concat([part.select(stored) for part in parts]), self._url, self._options, slice_)
+            if parts:
+                yield from written(pl.concat([part.select(stored) for part in parts]), self._url, self._options, slice_)
             for uri in paths:
-                path, size = actions[_name(uri)]
+                path, size, _ = actions[_name(uri)]
                 yield RemoveAction(path, True, now, size, {k: told(v) for k, v in slice_.items()})
 
     def replace(self, rows: Pieces, state: TableState, *, partition_by: Sequence[str] = (), again: bool = False) -> int:
@@ -244,14 +246,14 @@ class DeltaTable:
         """
         if self._table is None:
             return Compacted(0, 0, 0, 0)
-        before = [size for _, size in _sizes(self._table)]
+        before = [size for _, size, _ in _files(self._table)]
         from deltalake import WriterProperties
 
         zstd = WriterProperties(compression="ZSTD", compression_level=3)
         with _Failures(self):
             self._table.optimize.compact(writer_properties=zstd, commit_properties=self._carried())
         self._committed()
-        after = [size for _, size in _sizes(self._table)]
+        after = [size for _, size, _ in _files(self._table)]
         return Compacted(len(before), sum(before), len(after), sum(after))
 
     def _carried(self) -> "deltalake.CommitProperties":
@@ -353,9 +355,9 @@ def _slices(table: "deltalake.DeltaTable", keys: Sequence[str]) -> dict[tuple[ob
     return found
 
 
-def _sizes(table: "deltalake.DeltaTable") -> list[tuple[str, int]]:
-    """Every file's path as the log spells it, and its bytes."""
-    return pl.DataFrame(table.get_add_actions()).select("path", "size_bytes").rows()
+def _files(table: "deltalake.DeltaTable") -> list[tuple[str, int, int | None]]:
+    """Every file's path as the log spells it, its bytes, and its rows when the log says."""
+    return pl.DataFrame(table.get_add_actions()).select("path", "size_bytes", "num_records").rows()
 
 
 def _name(path: str) -> str:

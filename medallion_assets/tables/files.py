@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from time import time_ns
 from typing import TYPE_CHECKING
@@ -91,10 +91,13 @@ def written(
         storage_options=None if options is None else dict(options),
         sinked_paths_callback=lambda sunk: files.extend(sunk.paths),
     )  # fmt: skip
-    facts = [rows.select(e) for e in (pl.col(ranged).min(), pl.col(ranged).max(), pl.col(ranged).null_count())]
-    _, *found = pl.collect_all([sink, *facts], engine="streaming")
+    facts = rows.select(
+        pl.col(ranged).min().name.prefix("min:"), pl.col(ranged).max().name.prefix("max:"),
+        pl.col(ranged).null_count().name.prefix("nulls:"),
+    )  # fmt: skip
+    _, found = pl.collect_all([sink, facts], engine="streaming")
     # Of several files nobody knows which value lies in which.
-    ranges = _ranges(*(frame.row(0, named=True) for frame in found)) if ranged and len(files) == 1 else {}
+    ranges = _ranges(ranged, found.row(0, named=True)) if ranged and len(files) == 1 else {}
     slice_ = {name: told(value) for name, value in values.items()}
     for file in files:
         if file.num_rows:
@@ -103,15 +106,13 @@ def written(
             yield AddAction(path, file.num_bytes, slice_, time_ns() // 1_000_000, data_change=True, stats=stats)
 
 
-def _ranges(
-    least: Mapping[str, object], greatest: Mapping[str, object], nulls: Mapping[str, object]
-) -> dict[str, object]:
+def _ranges(columns: Sequence[str], facts: Mapping[str, object]) -> dict[str, object]:
     """For readers that skip files."""
-    known = [name for name in least if least[name] is not None]
+    known = [name for name in columns if facts[f"min:{name}"] is not None]
     return {
-        "minValues": {name: _json(least[name]) for name in known},
-        "maxValues": {name: _json(greatest[name]) for name in known},
-        "nullCount": {name: nulls[name] for name in known},
+        "minValues": {name: _json(facts[f"min:{name}"]) for name in known},
+        "maxValues": {name: _json(facts[f"max:{name}"]) for name in known},
+        "nullCount": {name: facts[f"nulls:{name}"] for name in known},
     }
 
 

@@ -205,3 +205,20 @@ except StorageError as error:
 """
     done = run([executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.stdout == "SLV-005 True False\n", done.stderr
+
+
+def test_a_file_all_of_whose_rows_go_is_not_read(tmp_path: Path) -> None:
+    table = opened(tmp_path)
+    table.replace(Pieces.of(ROWS), state(1))
+    gone = table.matching(pl.DataFrame())
+    for file in tmp_path.rglob("*.parquet"):
+        file.unlink()
+    table.patch(gone, ROWS.head(1), state(2), by=["id"])
+    assert_frame_equal(held_by(opened(tmp_path)), ROWS.head(1))
+
+
+def test_a_table_may_lose_its_last_row(tmp_path: Path) -> None:
+    table = opened(tmp_path)
+    table.replace(Pieces.of(ROWS), state(1))
+    table.patch(table.matching(pl.DataFrame()), ROWS.clear(), state(2), by=["id"])
+    assert_frame_equal(held_by(opened(tmp_path)), ROWS.clear())
