@@ -12,6 +12,12 @@ deletes and 30,000 inserts of keys at random. Measured, each in a process of its
   fsync, accounting, content hash.
 
 Time is from the first statement after the imports to the last; memory the highest RssAnon of /proc/self/status.
+
+    python benchmarks/silver.py --batches 5 [--rows 20000000] [--keys random recent]
+
+Days of 100,000 changes that follow one another, each absorbed in a process of its own: ``random`` keys of the whole
+table, or ``recent`` ones, of the newest hundredth. The table grows day by day, too: keys come in four days, then, for
+scd_type_2, six in fourteen of them change. Beside each batch: ``rewrite``, after it.
 """
 
 import argparse
@@ -23,6 +29,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from itertools import product
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -97,6 +105,49 @@ def prepared(folder: Path, rows: int, model: str) -> None:
     project.ingest(plan, project.partition(plan, DAYS[2]))
 
 
+def grown(folder: Path, rows: int, model: str) -> None:
+    """A project whose table has absorbed days of new keys, then days of changes, each on its own."""
+    import numpy as np
+
+    (folder / "intents").mkdir(parents=True)
+    (folder / "intents/orders.yaml").write_text(INTENT.replace("MODEL", model))
+    keys = rows * 7 // 10 if model == "scd_type_2" else rows
+    fourths = [range(keys * i // 4, keys * (i + 1) // 4) for i in range(4)]
+    for day, ids in enumerate(fourths, 1):
+        absorbed(folder, day, [changes(np.arange(ids.start, ids.stop), day, "I", day)])
+    changed = np.random.default_rng(7).choice(keys, rows - keys, replace=False)
+    for day, ids in enumerate(np.array_split(changed, 4) if len(changed) else (), 5):
+        absorbed(folder, day, [changes(ids, day, "U", day)])
+
+
+def absorbed(folder: Path, day: int, frames: list[object], *, refined: bool = True) -> None:
+    """Ingest a day's changes; with ``refined`` bring the table up to them, too."""
+    import polars as pl
+
+    from medallion_assets import Project
+
+    key = (date(2024, 1, 1) + timedelta(days=day - 1)).isoformat()
+    pl.concat(frames).write_parquet(folder / f"changes_{key}.parquet")
+    project = Project.load(folder)
+    plan = project.plan("shop.orders")
+    project.ingest(plan, project.partition(plan, key))
+    if refined:
+        project.refine(plan, plan.silvers[0])
+
+
+def batch(folder: Path, day: int, keys: int, *, recent: bool) -> None:
+    """Ingest a day of changes of ``keys`` keys, which are those from 0 on."""
+    import numpy as np
+
+    chance = np.random.default_rng(day)
+    first = keys - max(keys // 100, UPDATES + DELETES) if recent else 0
+    touched = first + chance.choice(keys - first, UPDATES + DELETES, replace=False)
+    new = np.arange(keys, keys + INSERTS)
+    frames = [changes(touched[:UPDATES], day, "U", day), changes(touched[UPDATES:], day, "D", day + 1000),
+              changes(new, day, "I", day + 2000)]  # fmt: skip
+    absorbed(folder, day, frames, refined=False)
+
+
 def table_of(folder: Path) -> Path:
     return next((folder / "lake/silver").rglob("_delta_log")).parent
 
@@ -166,15 +217,23 @@ def refine(folder: Path, _: str) -> Callable[[], dict[str, object]]:
 
     def run() -> dict[str, object]:
         done = project.refine(plan, plan.silvers[0])
-        return {"how": done.how, "changed": done.changed, "rows": done.rows, "written": _new_bytes(folder)}
+        files = len(_newest_log(folder, "remove"))
+        return {
+            "how": done.how, "changed": done.changed, "rows": done.rows, "written": _new_bytes(folder), "files": files
+        }  # fmt: skip
 
     return run
 
 
 def _new_bytes(folder: Path) -> int:
     """Bytes of Parquet that the newest version of the table added."""
+    return sum(int(str(add["size"])) for add in _newest_log(folder, "add"))
+
+
+def _newest_log(folder: Path, kind: str) -> list[dict[str, object]]:
     log = max((table_of(folder) / "_delta_log").glob("*.json"))
-    return sum(json.loads(line)["add"]["size"] for line in log.read_text().splitlines() if '"add"' in line[:8])
+    lines = (json.loads(line) for line in log.read_text().splitlines())
+    return [line[kind] for line in lines if kind in line]
 
 
 JOBS = {"rewrite": rewrite, "merge": merge, "refine": refine}
@@ -198,11 +257,17 @@ def apart(job: str, prepared_: Path, model: str) -> dict[str, object]:
     """In a process of its own, on a copy of the project (links, but for the table's log)."""
     copy = Path(mkdtemp(dir=prepared_.parent)) / "project"
     subprocess.run(["cp", "-al", str(prepared_), str(copy)], check=True)
+    told = once(job, copy, model)
+    shutil.rmtree(copy.parent)
+    return told
+
+
+def once(job: str, folder: Path, model: str) -> dict[str, object]:
+    """In a process of its own."""
     out = subprocess.run(
-        [sys.executable, __file__, "--job", job, "--folder", str(copy), "--model", model],
+        [sys.executable, __file__, "--job", job, "--folder", str(folder), "--model", model],
         check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
-    shutil.rmtree(copy.parent)
     told: dict[str, object] = json.loads(out)
     return told
 
@@ -230,23 +295,61 @@ def shown(model: str, rows: int, runs: int) -> Iterator[str]:
         shutil.rmtree(work)
 
 
+def batches(model: str, rows: int, number: int, keys: str) -> Iterator[str]:
+    work = Path(mkdtemp())
+    try:
+        folder, asked = work / "project", ["--folder", str(work / "project"), "--model", model]
+        began = time.perf_counter()
+        subprocess.run([sys.executable, __file__, *asked, "--job", "grow", "--rows", str(rows)], check=True)
+        print(f"{model}: grown in {time.perf_counter() - began:.0f} s", file=sys.stderr)
+        there = rows * 7 // 10 if model == "scd_type_2" else rows
+        for n in range(number):
+            # Among the keys are some that were deleted: those come back.
+            day = ["--job", "batch", "--rows", str(there + n * INSERTS), "--day", str(20 + n), "--keys", keys]
+            subprocess.run([sys.executable, __file__, *asked, *day], check=True)
+            told, bare = (once(job, folder, model) for job in ("refine", "rewrite"))
+            seconds, ratio = float(str(told["seconds"])), float(str(told["seconds"])) / float(str(bare["seconds"]))
+            cells = (
+                model, keys, n + 1, f"{seconds:.2f}", f"{bare['seconds']:.2f}", f"{ratio:.2f}", f"{told['mib']:.0f}",
+                f"{int(str(told['written'])) / 1e6:.0f}", f"{int(str(bare['written'])) / 1e6:.0f}", told["files"],
+                f"{told['how']} {told['changed']}",
+            )  # fmt: skip
+            yield f"| {' | '.join(map(str, cells))} |"
+    finally:
+        shutil.rmtree(work)
+
+
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=5_000_000)
+    parser.add_argument("--rows", type=int)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--model", nargs="+", default=["scd_type_2", "scd_type_1"])
+    parser.add_argument("--batches", type=int, default=0)
+    parser.add_argument("--keys", nargs="+", default=["random", "recent"])
+    parser.add_argument("--day", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--job", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
+    rows = asked.rows or (20_000_000 if asked.batches else 5_000_000)
     if asked.job == "prepare":
-        prepared(asked.folder, asked.rows, asked.model[0])
+        prepared(asked.folder, rows, asked.model[0])
+    elif asked.job == "grow":
+        grown(asked.folder, rows, asked.model[0])
+    elif asked.job == "batch":
+        batch(asked.folder, asked.day, rows, recent=asked.keys == ["recent"])
     elif asked.job:
         print(json.dumps(measured(asked.job, asked.folder, asked.model[0])))
+    elif asked.batches:
+        print("| model | keys | batch | wall s | rewrite s | ratio | RssAnon MiB | MB written | rewritten | files | |")
+        print("|---|---|---|---|---|---|---|---|---|---|---|")
+        for model, keys in product(asked.model, asked.keys):
+            for line in batches(model, rows, asked.batches, keys):
+                print(line, flush=True)
     else:
         print("| model | job | wall s | ratio | RssAnon MiB | MB written | what |\n|---|---|---|---|---|---|---|")
         for model in asked.model:
-            for line in shown(model, asked.rows, asked.runs):
+            for line in shown(model, rows, asked.runs):
                 print(line, flush=True)
 
 

@@ -41,6 +41,8 @@ _UPKEEP = {"OPTIMIZE", "VACUUM START", "VACUUM END"}
 they carry of the state may be older than that run."""
 _UNNAMED = timedelta(days=1)
 _BATCH_ROWS = 65_536
+_LARGE = 32 << 20
+"""Bytes of a file that is not joined with others when its rows change."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -160,8 +162,11 @@ class DeltaTable:
     def _patched(
         self, table: "deltalake.DeltaTable", gone: pl.DataFrame, rows: pl.DataFrame, by: Sequence[str]
     ) -> "Iterator[AddAction | RemoveAction]":
-        """Write the files that hold a row of ``gone`` without it, the new rows of their slice with them. A file that
-        would be empty then is not read.
+        """Write the files that hold a row of ``gone`` without it: large ones each for itself, small ones and the new
+        rows of their slice together. A file that would be empty then is not read.
+
+        So rows that change leave the files of those that do not: where some keys change more often than others, the
+        files of the others are let alone after a while.
         """
         from deltalake.transaction import RemoveAction
 
@@ -174,17 +179,18 @@ class DeltaTable:
         for values in dict.fromkeys((*slices, *new)):
             paths = [uri for uri in slices.get(values, ()) if _name(uri) in touched]
             some = [uri for uri in paths if touched[_name(uri)] != actions[_name(uri)][2]]
-            parts = []
-            if some:
-                rest = self._read(some, schema, keys, values)
-                here = gone.filter(pl.col(FILE).is_in([_name(uri) for uri in some]))
-                parts.append(others(rest, here.select(by).unique()))
-            if values in new:
-                parts.append(new[values].lazy())
+            small = [uri for uri in some if actions[_name(uri)][1] < _LARGE]
             slice_ = dict(zip(keys, values, strict=True))
-            stored = [name for name in schema if name not in keys]
-            if parts:
-                yield from written(pl.concat([part.select(stored) for part in parts]), self._url, self._options, slice_)
+            for together in (*([uri] for uri in some if uri not in small), small):
+                parts = []
+                if together:
+                    here = gone.filter(pl.col(FILE).is_in([_name(uri) for uri in together]))
+                    parts.append(others(self._read(together, schema, keys, values), here.select(by).unique()))
+                if together is small and values in new:
+                    parts.append(new[values].lazy())
+                if parts:
+                    whole = pl.concat([part.select(n for n in schema if n not in keys) for part in parts])
+                    yield from written(whole, self._url, self._options, slice_)
             for uri in paths:
                 path, size, _ = actions[_name(uri)]
                 yield RemoveAction(path, True, now, size, {k: told(v) for k, v in slice_.items()})
