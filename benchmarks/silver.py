@@ -16,8 +16,8 @@ Time is from the first statement after the imports to the last; memory the highe
     python benchmarks/silver.py --batches 5 [--rows 20000000] [--keys random recent]
 
 Days of 100,000 changes that follow one another, each absorbed in a process of its own: ``random`` keys of the whole
-table, or ``recent`` ones, of the newest hundredth. The table grows day by day, too: keys come in four days, then, for
-scd_type_2, six in fourteen of them change. Beside each batch: ``rewrite``, after it.
+table, or ``recent`` ones, of the newest hundredth. The table grew day by day, too: keys came a million a day, then, for
+scd_type_2, three in seven of them changed. Beside each batch: ``rewrite``, after it.
 """
 
 import argparse
@@ -30,7 +30,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
-from itertools import product
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -44,6 +43,8 @@ silver: {model: MODEL, keys: id, order_by: at}
 """
 DAYS = ("2024-01-01", "2024-01-02", "2024-01-03")
 UPDATES, DELETES, INSERTS = 60_000, 10_000, 30_000
+DAILY = 1_000_000
+"""Rows of a day by which a table grows."""
 
 
 def peak_rss_anon(stop: threading.Event, peak: list[int]) -> None:
@@ -112,12 +113,14 @@ def grown(folder: Path, rows: int, model: str) -> None:
     (folder / "intents").mkdir(parents=True)
     (folder / "intents/orders.yaml").write_text(INTENT.replace("MODEL", model))
     keys = rows * 7 // 10 if model == "scd_type_2" else rows
-    fourths = [range(keys * i // 4, keys * (i + 1) // 4) for i in range(4)]
-    for day, ids in enumerate(fourths, 1):
-        absorbed(folder, day, [changes(np.arange(ids.start, ids.stop), day, "I", day)])
     changed = np.random.default_rng(7).choice(keys, rows - keys, replace=False)
-    for day, ids in enumerate(np.array_split(changed, 4) if len(changed) else (), 5):
-        absorbed(folder, day, [changes(ids, day, "U", day)])
+    days = [
+        (op, some)
+        for op, ids in (("I", np.arange(keys)), ("U", changed))
+        for some in np.array_split(ids, max(1, len(ids) // DAILY)) if len(some)
+    ]  # fmt: skip
+    for day, (op, ids) in enumerate(days, 1):
+        absorbed(folder, day, [changes(ids, day, op, day)])
 
 
 def absorbed(folder: Path, day: int, frames: list[object], *, refined: bool = True) -> None:
@@ -295,28 +298,33 @@ def shown(model: str, rows: int, runs: int) -> Iterator[str]:
         shutil.rmtree(work)
 
 
-def batches(model: str, rows: int, number: int, keys: str) -> Iterator[str]:
+def batches(model: str, rows: int, number: int, kinds: list[str]) -> Iterator[str]:
     work = Path(mkdtemp())
     try:
-        folder, asked = work / "project", ["--folder", str(work / "project"), "--model", model]
         began = time.perf_counter()
-        subprocess.run([sys.executable, __file__, *asked, "--job", "grow", "--rows", str(rows)], check=True)
+        asked = ["--model", model, "--folder", str(work / "grown"), "--job", "grow", "--rows", str(rows)]
+        subprocess.run([sys.executable, __file__, *asked], check=True)
         print(f"{model}: grown in {time.perf_counter() - began:.0f} s", file=sys.stderr)
-        there = rows * 7 // 10 if model == "scd_type_2" else rows
-        for n in range(number):
-            # Among the keys are some that were deleted: those come back.
-            day = ["--job", "batch", "--rows", str(there + n * INSERTS), "--day", str(20 + n), "--keys", keys]
-            subprocess.run([sys.executable, __file__, *asked, *day], check=True)
-            told, bare = (once(job, folder, model) for job in ("refine", "rewrite"))
-            seconds, ratio = float(str(told["seconds"])), float(str(told["seconds"])) / float(str(bare["seconds"]))
-            cells = (
-                model, keys, n + 1, f"{seconds:.2f}", f"{bare['seconds']:.2f}", f"{ratio:.2f}", f"{told['mib']:.0f}",
-                f"{int(str(told['written'])) / 1e6:.0f}", f"{int(str(bare['written'])) / 1e6:.0f}", told["files"],
-                f"{told['how']} {told['changed']}",
-            )  # fmt: skip
-            yield f"| {' | '.join(map(str, cells))} |"
+        for keys in kinds:
+            subprocess.run(["cp", "-al", str(work / "grown"), str(work / keys)], check=True)
+            yield from _batches(model, work / keys, rows * 7 // 10 if model == "scd_type_2" else rows, number, keys)
     finally:
         shutil.rmtree(work)
+
+
+def _batches(model: str, folder: Path, there: int, number: int, keys: str) -> Iterator[str]:
+    for n in range(number):
+        # Among the keys are some that were deleted: those come back.
+        asked = ["--model", model, "--folder", str(folder), "--job", "batch", "--rows", str(there + n * INSERTS)]
+        subprocess.run([sys.executable, __file__, *asked, "--day", str(100 + n), "--keys", keys], check=True)
+        told, bare = (once(job, folder, model) for job in ("refine", "rewrite"))
+        seconds, ratio = float(str(told["seconds"])), float(str(told["seconds"])) / float(str(bare["seconds"]))
+        cells = (
+            model, keys, n + 1, f"{seconds:.2f}", f"{bare['seconds']:.2f}", f"{ratio:.2f}", f"{told['mib']:.0f}",
+            f"{int(str(told['written'])) / 1e6:.0f}", f"{int(str(bare['written'])) / 1e6:.0f}", told["files"],
+            f"{told['how']} {told['changed']}",
+        )  # fmt: skip
+        yield f"| {' | '.join(map(str, cells))} |"
 
 
 def main() -> None:
@@ -343,8 +351,8 @@ def main() -> None:
     elif asked.batches:
         print("| model | keys | batch | wall s | rewrite s | ratio | RssAnon MiB | MB written | rewritten | files | |")
         print("|---|---|---|---|---|---|---|---|---|---|---|")
-        for model, keys in product(asked.model, asked.keys):
-            for line in batches(model, rows, asked.batches, keys):
+        for model in asked.model:
+            for line in batches(model, rows, asked.batches, asked.keys):
                 print(line, flush=True)
     else:
         print("| model | job | wall s | ratio | RssAnon MiB | MB written | what |\n|---|---|---|---|---|---|---|")

@@ -16,6 +16,7 @@ from polars.testing import assert_frame_equal
 
 from medallion_assets.errors import Conflict, StorageError
 from medallion_assets.lake.pieces import Pieces
+from medallion_assets.tables import delta
 from medallion_assets.tables.delta import DeltaTable
 from medallion_assets_tests.tables.lake import ROWS, held_by, state
 
@@ -175,6 +176,7 @@ import sys
 import polars as pl
 from medallion_assets.lake.pieces import Pieces
 from medallion_assets.lake.ports import TableState
+from medallion_assets.tables import delta
 from medallion_assets.tables.delta import DeltaTable
 from medallion_assets_tests.tables.lake import ROWS, held_by, state
 table = DeltaTable({str(tmp_path / "t")!r}, {{}}, "app")
@@ -194,6 +196,7 @@ import polars as pl
 from medallion_assets.errors import StorageError
 from medallion_assets.lake.pieces import Pieces
 from medallion_assets.lake.ports import TableState
+from medallion_assets.tables import delta
 from medallion_assets.tables.delta import DeltaTable
 from medallion_assets_tests.tables.lake import ROWS, held_by, state
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
@@ -222,3 +225,23 @@ def test_a_table_may_lose_its_last_row(tmp_path: Path) -> None:
     table.replace(Pieces.of(ROWS), state(1))
     table.patch(table.matching(pl.DataFrame()), ROWS.clear(), state(2), by=["id"])
     assert_frame_equal(held_by(opened(tmp_path)), ROWS.clear())
+
+
+@pytest.mark.parametrize(("large", "files"), [(1, [[1], [11], [20]]), (1 << 30, [[1, 11, 20]])])
+def test_large_files_are_written_each_for_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: int, files: list[list[int]]
+) -> None:
+    """What changes leaves the file of what does not."""
+    table = opened(tmp_path)
+    for n, ids in enumerate(([1, 2], [11, 12], [21, 22]), 1):
+        rows = pl.DataFrame({"id": ids, "name": "a"})
+        if n == 1:
+            table.replace(Pieces.of(rows), state(n))
+        else:
+            table.patch(table.matching(rows.select("id")), rows, state(n), by=["id"])
+    monkeypatch.setattr(delta, "_LARGE", large)
+    gone = table.matching(pl.DataFrame({"id": [2, 12, 21, 22]}))
+    table.patch(gone, pl.DataFrame({"id": [20], "name": ["b"]}), state(4), by=["id"])
+    now = deltalake.DeltaTable(str(tmp_path / "system=a" / "v1")).file_uris()
+    assert sorted(sorted(pl.read_parquet(file)["id"].to_list()) for file in now) == files
+    assert opened(tmp_path).scan().collect()["id"].sort().to_list() == [1, 11, 20]
