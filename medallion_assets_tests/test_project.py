@@ -217,15 +217,17 @@ def test_partitions_without_a_file_are_left_out_of_a_range(tmp_path: Path) -> No
 
 def test_what_this_version_does_not_build_is_refused_by_every_verb(tmp_path: Path) -> None:
     found = project(
-        tmp_path, DAILY.replace("model: scd_type_1", "engine: spark, model: scd_type_1"), clock=At(2024, 1, 5)
+        tmp_path,
+        DAILY + "checks: [{rule: references, columns: id, to: silver/a/b, on_failure: drop}]\n",
+        clock=At(2024, 1, 5),
     )
     plan = found.plan("orders")
     partition = found.partition(plan, "2024-01-02")
-    with pytest.raises(ConfigError, match="spark"):
+    with pytest.raises(ConfigError, match="references"):
         found.ingest(plan, partition)
-    with pytest.raises(ConfigError, match="spark"):
+    with pytest.raises(ConfigError, match="references"):
         found.refine(plan, plan.silvers[0])
-    with pytest.raises(ConfigError, match="spark"):
+    with pytest.raises(ConfigError, match="references"):
         found.source(plan)
 
 

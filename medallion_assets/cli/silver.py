@@ -40,12 +40,13 @@ def rebuild(
         for plan in loaded.select(intents or []):
             for silver in plan.silvers:
                 done = loaded.refine(plan, silver, progress=reporter.progress, afresh=True)
-                rows.append((str(silver.entity), done.rows, done.changed, done.quarantined, done.written))
+                engine = f"{done.engine}: {done.engine_why}"
+                rows.append((str(silver.entity), done.rows, done.changed, done.quarantined, done.written, engine))
     if options.as_json:
-        keys = ("table", "rows", "changed", "quarantined", "written")
+        keys = ("table", "rows", "changed", "quarantined", "written", "engine")
         document([dict(zip(keys, row, strict=True)) for row in rows])
         return
-    lines = [(t, f"{n:,}", f"{c:,}", f"{q:,}", "yes" if w else "no") for t, n, c, q, w in rows]
+    lines = [(t, f"{n:,}", f"{c:,}", f"{q:,}", "yes" if w else "no") for t, n, c, q, w, _ in rows]
     print(
         table(("table", "rows", "changed", "quarantined", "written"), lines, right=("rows", "changed", "quarantined"))
     )

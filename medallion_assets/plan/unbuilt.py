@@ -7,7 +7,6 @@ from medallion_assets.intent.check import Check, References
 from medallion_assets.intent.load import Load
 from medallion_assets.intent.model import Intent
 from medallion_assets.intent.platform import Platform
-from medallion_assets.intent.silver import Silver
 from medallion_assets.intent.source import Api, Database, File, Kafka, Source
 
 __all__ = ["inactive", "unbuilt"]
@@ -16,7 +15,6 @@ __all__ = ["inactive", "unbuilt"]
 def unbuilt(intent: Intent, source: Source, load: Load, platform: Platform) -> tuple[str, ...]:
     """One sentence for each thing that this version cannot run. Empty: the dataset can be run."""
     asked = [
-        *(name for silver in intent.silver for name in _silver(silver, intent)),
         *(name for check in intent.checks for name in _check(check)),
     ]
     if intent.partitions.cadence not in CADENCES:
@@ -32,12 +30,6 @@ def inactive(intent: Intent) -> tuple[str, ...]:
         and not isinstance(intent.source, File | Kafka),
     }
     return tuple(f"{name} is accepted and not active in this version." for name, given in asked.items() if given)
-
-
-def _silver(silver: Silver, intent: Intent) -> Iterator[str]:
-    engine = silver.engine or intent.engine
-    if engine == "spark":
-        yield f"engine `{engine}`"
 
 
 def _check(check: Check) -> Iterator[str]:

@@ -71,15 +71,18 @@ class Room:
             engine.close()
 
     def _made(self, choice: Choice, scratch: Scratch) -> Engine:
+        own = int((self.memory or 4 * 2**30) * _OWN)
         match choice.engine:
             case "polars":
                 return PolarsEngine()
             case "duckdb":
                 from medallion_assets.engines.duckdb import DuckDBEngine
 
-                return DuckDBEngine(int((self.memory or 4 * 2**30) * _OWN), scratch.folder)
+                return DuckDBEngine(own, scratch.folder)
             case "spark":
-                raise AssertionError("the plan refuses it")
+                from medallion_assets.engines.spark import SparkEngine
+
+                return SparkEngine(self.spark, scratch.folder, {"spark.driver.memory": f"{own}b"})
         assert_never(choice.engine)
 
 

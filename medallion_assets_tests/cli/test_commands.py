@@ -20,15 +20,19 @@ def steady(text: str) -> str:
 # ------------------------------------------------------------------------------------------------ validate and plan
 
 
+DROPS = "checks: [{rule: references, columns: city, to: silver/shop/orders, on_failure: drop}]\n"
+
+
 def test_validate_counts(lake: Lake) -> None:
     done = lake.run("validate")
     assert (done.code, done.out, done.err) == (0, "Valid: 2 intents, 2 silver tables.\n", "")
 
 
 def test_validate_says_what_this_version_does_not_do(lake: Lake) -> None:
-    lake.write("intents/cities.yaml", CITIES.replace("keys: city", "keys: city, engine: spark"))
+    lake.write("intents/cities.yaml", CITIES + DROPS)
     assert lake.run("validate").out == (
-        "geo.cities: Engine `spark` is not built in this version.\nValid: 2 intents, 2 silver tables.\n"
+        "geo.cities: `drop` of check rule `references`, by which a table would depend on another is not built in this"
+        " version.\nValid: 2 intents, 2 silver tables.\n"
     )
 
 
@@ -274,10 +278,10 @@ def test_without_a_date_the_last_whole_partition_is_loaded(lake: Lake) -> None:
 
 
 def test_what_is_not_built_is_said_when_it_is_run(lake: Lake) -> None:
-    lake.write("intents/cities.yaml", CITIES.replace("keys: city", "keys: city, engine: spark"))
+    lake.write("intents/cities.yaml", CITIES + DROPS)
     done = lake.run("run", "cities")
     assert done.code == 1
-    assert "PLN-008  intents/cities.yaml:2  geo.cities\n  Engine `spark`" in done.err
+    assert "PLN-008  intents/cities.yaml:2  geo.cities\n  `drop` of check rule" in done.err
 
 
 def test_a_dataset_that_is_not_enabled_is_left_out_or_refused(lake: Lake) -> None:

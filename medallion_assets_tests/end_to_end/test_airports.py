@@ -75,6 +75,26 @@ def test_the_history_is_the_naive_programs(loaded: Project, expected: list[Versi
     assert table["is_current"].to_list() == table["effective_to"].is_null().to_list()
 
 
+@pytest.mark.parametrize(
+    ("engines", "why"),
+    [
+        ("{memory: 64MiB}", "64 MiB allowed: 9 shares of the keys, kept on disk"),
+        ("{default: duckdb, memory: 512MiB}", "duckdb: platform.yaml asks for it"),
+        pytest.param("{default: spark, spark: 'local[2]'}", "spark: platform.yaml asks for it", marks=pytest.mark.service),
+    ],
+)
+def test_shares_and_engines_make_the_same_table(
+    loaded: Project, expected: list[Version], engines: str, why: str
+) -> None:
+    (loaded.root / "platform.yaml").write_text(f"engines: {engines}\n")
+    try:
+        done = loaded.medallion("rebuild", "airports", "--json").succeeded()
+    finally:
+        (loaded.root / "platform.yaml").unlink()
+    assert why in done.output
+    assert versions(loaded.silver(*TABLE)) == expected
+
+
 def judged(expected: list[Version]) -> tuple[int, int, int]:
     """Versions, airports that came back, and airports that are gone."""
     ends: dict[str, datetime | None] = {}

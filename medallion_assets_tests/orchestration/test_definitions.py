@@ -110,10 +110,11 @@ def test_an_intent_that_is_not_enabled_is_left_out(tmp_path: Path) -> None:
 
 
 def test_what_cannot_run_yet_is_shown_and_says_so(tmp_path: Path) -> None:
-    text = ORDERS.replace("model: scd_type_2, keys", "model: scd_type_2, engine: spark, keys")
+    rule = "{rule: references, columns: order_id, to: silver/sales/orders, on_failure: drop}"
+    text = f"{ORDERS}  - {rule}\n"
     spec = specs(build_definitions(scripted(tmp_path, {"orders": text})))[SILVER]
     assert spec.description is not None
-    assert "Engine `spark` is not built in this version." in spec.description
+    assert "`drop` of check rule `references`" in spec.description
 
 
 def test_a_dataset_on_anothers_bronze_has_no_ingest_of_its_own(tmp_path: Path) -> None:

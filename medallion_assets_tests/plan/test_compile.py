@@ -185,7 +185,6 @@ def test_a_silver_on_anothers_bronze_reads_its_path_calendar_and_pattern() -> No
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ("silver: {model: scd_type_1, keys: k}, engine: spark", "Engine `spark`"),
         ("checks: [{rule: references, columns: a, to: silver/s/t, on_failure: drop}]", "`drop` of check rule"),
         ("partitions: {cadence: '0 6 * * *'}", "A cron as `partitions.cadence`"),
         ("silver: {model: scd_type_1, keys: k, store: far}", "platform.yaml has no store `far`."),
