@@ -31,7 +31,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 
 test-services: $(VENV)/.dev  ## the tests that need a real program beside them: Ceph, Azurite, PostgreSQL, MariaDB, Kafka, Spark, Chromium
-	$(BIN)/pytest -n 2 --dist loadfile -m "browser or service"
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "browser or service"
 
 mutants: $(VENV)/.dev        ## break every rule of silver once and show which test falls
 	$(BIN)/python -m medallion_assets_tests.mutants $(ARGS)

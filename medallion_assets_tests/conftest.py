@@ -1,10 +1,13 @@
 """Servers that any test may ask for; no test is about time."""
 
+import signal
+
 import pytest
 from hypothesis import settings
 
 from medallion_assets_tests.services.fixtures import (
     azure_server,
+    java,
     kafka_server,
     mariadb_server,
     moto,
@@ -12,10 +15,20 @@ from medallion_assets_tests.services.fixtures import (
     s3_server,
 )
 
-__all__ = ["azure_server", "kafka_server", "mariadb_server", "moto", "postgres_server", "s3_server"]
+__all__ = ["azure_server", "java", "kafka_server", "mariadb_server", "moto", "postgres_server", "s3_server"]
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # In a shell's background. Dagster gives SIGTERM the same handler, and a server of a test would not end.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first: nothing long begins when the other worker has nothing left."""
+    items.sort(key=lambda item: "torture" not in item.path.parts)
 
 
 @pytest.fixture(autouse=True)

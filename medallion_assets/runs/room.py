@@ -16,7 +16,7 @@ from medallion_assets.runs.scratch import Scratch
 __all__ = ["Choice", "EngineName", "Room"]
 
 EngineName = Literal["auto", "polars", "duckdb", "spark"]
-_TIMES = 8
+_TIMES = 12
 """What a model computes takes so many times the memory of its rows, at most."""
 _MOST_SHARES = 256
 _OWN = 0.5
@@ -82,7 +82,7 @@ class Room:
             case "spark":
                 from medallion_assets.engines.spark import SparkEngine
 
-                return SparkEngine(self.spark, scratch.folder, {"spark.driver.memory": f"{own}b"})
+                return SparkEngine(self.spark, scratch.folder, {"spark.driver.memory": f"{own // 2**20}m"})
         assert_never(choice.engine)
 
 

@@ -180,11 +180,13 @@ class _Job:
         rows = engine.held(share.rows)
         kept = self._kept(rows, out)
         truncates = self._without(self.truncates, out)
+        came, counted = self._count(rows), self._count(kept)
         told = self._told(kept, share.present, truncates, out)
+        del rows, kept  # what is computed from here on needs the memory
         tied = engine.held(ties(told.events, self.shape, slices=self.slices))
         ties_ = int(engine.evaluate(tied.select(nw.col(TIES).sum()))[TIES][0] or 0)
         one = engine.evaluate(tied.select(*self.shape.keys).head(1)) if ties_ else pl.DataFrame()
-        came, counted, events = self._count(rows), self._count(kept), self._count(told.events)
+        events = self._count(told.events)
         if first:
             came, counted = came + self.all_truncates.height, counted + truncates.height
             events += told.truncates.height

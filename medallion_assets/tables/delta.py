@@ -65,6 +65,11 @@ class DeltaTable:
         import deltalake
         from deltalake.exceptions import DeltaError, TableNotFoundError
 
+        if self._url.startswith("/") and "%" in self._url:
+            raise StorageError(
+                "SLV-005", "Delta can keep no table in a folder with a % in its name.", where=self._url,
+                fix="give the folder another name, or keep the table as `format: parquet`.",
+            )  # fmt: skip
         try:
             self._table = deltalake.DeltaTable(self._url, storage_options=self._options)
         except TableNotFoundError:
@@ -110,7 +115,7 @@ class DeltaTable:
             table = deltalake.DeltaTable(self._url, version=version, storage_options=self._options)
         schema = _schema(table)
         keys = table.metadata().partition_columns
-        slices = [self._read(paths, schema, keys, values) for values, paths in _slices(table, keys).items()]
+        slices = [self._read(paths, schema, keys, values) for values, paths in _slices(self._url, table, keys).items()]
         return pl.concat(slices).select(*schema) if slices else pl.LazyFrame(schema=schema)
 
     def _read(
@@ -131,7 +136,7 @@ class DeltaTable:
             raise self._absent()
         schema, by = _schema(self._table), self._table.metadata().partition_columns
         found = [pl.LazyFrame(schema={**schema, FILE: pl.String})]
-        for values, paths in _slices(self._table, by).items():
+        for values, paths in _slices(self._url, self._table, by).items():
             asked = (pl.col(k).eq_missing(pl.lit(v)) for k, v in zip(by, values, strict=True) if k in keys.columns)
             mine = keys.filter(pl.lit(value=True), *asked)
             if mine.height or not keys.width:
@@ -175,7 +180,7 @@ class DeltaTable:
         new = rows.partition_by(keys, as_dict=True) if keys else {(): rows}
         touched, now = dict(gone[FILE].value_counts().iter_rows()), time_ns() // 1_000_000
         actions = {_name(path): (path, size, rows) for path, size, rows in _files(table)}
-        slices = _slices(table, keys)
+        slices = _slices(self._url, table, keys)
         for values in dict.fromkeys((*slices, *new)):
             paths = [uri for uri in slices.get(values, ()) if _name(uri) in touched]
             some = [uri for uri in paths if touched[_name(uri)] != actions[_name(uri)][2]]
@@ -270,7 +275,7 @@ class DeltaTable:
         return deltalake.CommitProperties(custom_metadata={} if found is None else {_KEY: found})
 
     def _committed(self) -> int:
-        version, before = (-1, []) if self._table is None else (self._table.version(), self._table.file_uris())
+        version, before = (-1, []) if self._table is None else (self._table.version(), _paths(self._url, self._table))
         self.reload()
         if self._table is None:
             raise StorageError("SLV-005", "The table is gone right after a commit.", where=self._url)
@@ -348,15 +353,16 @@ def _schema(table: "deltalake.DeltaTable") -> dict[str, pl.DataType]:
     return {str(f["name"]): polars_type(str(f["type"])) for f in fields}
 
 
-def _slices(table: "deltalake.DeltaTable", keys: Sequence[str]) -> dict[tuple[object, ...], list[str]]:
+def _slices(url: str, table: "deltalake.DeltaTable", keys: Sequence[str]) -> dict[tuple[object, ...], list[str]]:
     """Files of each combination of partition values."""
     if not keys:
-        return {(): table.file_uris()} if table.file_uris() else {}
+        files = _paths(url, table)
+        return {(): files} if files else {}
     actions = pl.DataFrame(table.get_add_actions(flatten=True)).select("path", *(f"partition.{key}" for key in keys))
     # A file's name is unique; its path is spelled differently in the log and in a URI.
     values = {_name(str(path)): tuple(of_file) for path, *of_file in actions.iter_rows()}
     found: dict[tuple[object, ...], list[str]] = {}
-    for uri in table.file_uris():
+    for uri in _paths(url, table):
         found.setdefault(values[_name(uri)], []).append(uri)
     return found
 
@@ -364,6 +370,13 @@ def _slices(table: "deltalake.DeltaTable", keys: Sequence[str]) -> dict[tuple[ob
 def _files(table: "deltalake.DeltaTable") -> list[tuple[str, int, int | None]]:
     """Every file's path as the log spells it, its bytes, and its rows when the log says."""
     return pl.DataFrame(table.get_add_actions()).select("path", "size_bytes", "num_records").rows()
+
+
+def _paths(url: str, table: "deltalake.DeltaTable") -> list[str]:
+    """Where the files lie. deltalake spells the folder of a local table as in a URL, with %20 for a space."""
+    if not url.startswith("/"):
+        return table.file_uris()
+    return [f"{url}/{unquote(path)}" for path, *_ in _files(table)]
 
 
 def _name(path: str) -> str:
@@ -378,14 +391,10 @@ def _flush(url: str, table: "deltalake.DeltaTable", before: Iterable[str], versi
         return
     known = set(before)
     log = [Path(url) / "_delta_log" / f"{n:020d}.json" for n in range(version + 1, table.version() + 1)]
-    new = [Path(_local(uri)) for uri in table.file_uris() if uri not in known]
+    new = [Path(path) for path in _paths(url, table) if path not in known]
     for path in (*new, *log, *sorted({p.parent for p in (*new, *log)}), Path(url)):
         handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def _local(uri: str) -> str:
-    return unquote(uri.removeprefix("file://")) if uri.startswith("file://") else uri

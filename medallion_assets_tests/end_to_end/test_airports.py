@@ -80,12 +80,16 @@ def test_the_history_is_the_naive_programs(loaded: Project, expected: list[Versi
     [
         ("{memory: 64MiB}", "64 MiB allowed: 9 shares of the keys, kept on disk"),
         ("{default: duckdb, memory: 512MiB}", "duckdb: platform.yaml asks for it"),
-        pytest.param("{default: spark, spark: 'local[2]'}", "spark: platform.yaml asks for it", marks=pytest.mark.service),
+        pytest.param(
+            "{default: spark, spark: 'local[2]'}", "spark: platform.yaml asks for it", marks=pytest.mark.service
+        ),
     ],
 )
 def test_shares_and_engines_make_the_same_table(
-    loaded: Project, expected: list[Version], engines: str, why: str
+    loaded: Project, expected: list[Version], engines: str, why: str, request: pytest.FixtureRequest
 ) -> None:
+    if "spark" in engines:
+        request.getfixturevalue("java")
     (loaded.root / "platform.yaml").write_text(f"engines: {engines}\n")
     try:
         done = loaded.medallion("rebuild", "airports", "--json").succeeded()

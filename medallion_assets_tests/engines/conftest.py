@@ -1,6 +1,5 @@
 """Spark is started once for all tests of a process."""
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +11,7 @@ from medallion_assets.engines.duckdb import DuckDBEngine
 from medallion_assets.engines.polars import PolarsEngine
 from medallion_assets.engines.spark import SparkEngine
 from medallion_assets.lake.ports import Engine
-from medallion_assets_tests.services.process import NotInstalled, find, free_port, program
+from medallion_assets_tests.services.process import free_port, program
 
 QUICK = {
     "spark.driver.memory": "1g",
@@ -24,18 +23,16 @@ QUICK = {
 
 
 @pytest.fixture(scope="session")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def spark(java: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A master: engines beside this one share its JVM."""
-    _needs_java()
     first = SparkEngine("local[2]", tmp_path_factory.mktemp("spark"), QUICK)
     yield "local[2]"
     first.close()
 
 
 @pytest.fixture
-def spark_connect(tmp_path: Path) -> Iterator[str]:
+def spark_connect(java: str, tmp_path: Path) -> Iterator[str]:
     """The URL of a Spark Connect server."""
-    _needs_java()
     import pyspark
 
     port = free_port()
@@ -57,15 +54,6 @@ def spark_connect(tmp_path: Path) -> Iterator[str]:
 
     with program(command, tmp_path / "server.log", ready=answers):
         yield f"sc://127.0.0.1:{port}"
-
-
-def _needs_java() -> None:
-    try:
-        find("java", "default-jre-headless")
-    except NotInstalled as missing:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(missing))
 
 
 @pytest.fixture(params=["polars", "duckdb", pytest.param("spark", marks=pytest.mark.service)])

@@ -92,8 +92,8 @@ def test_the_choice_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     lake = of_rows(20_000)
     assert lake.build().choice.why == "it fits in memory"
     choice = compare(lake, Room(memory=2**22)).choice
-    assert (choice.engine, choice.shares) == ("polars", 2)
-    assert choice.why == "about 7 MiB are needed, 4 MiB allowed: 2 shares of the keys, kept on disk"
+    assert (choice.engine, choice.shares) == ("polars", 3)
+    assert choice.why == "about 11 MiB are needed, 4 MiB allowed: 3 shares of the keys, kept on disk"
     choice = compare(lake, Room("duckdb", "platform.yaml", 2**28)).choice
     assert (choice.engine, choice.shares, choice.why) == ("duckdb", 1, "platform.yaml asks for it; it fits in memory")
 

@@ -12,9 +12,9 @@ import pytest
 from medallion_assets_tests.services.databases import DatabaseServer, mariadb, postgres
 from medallion_assets_tests.services.kafka import KafkaServer, kafka
 from medallion_assets_tests.services.objects import AzureServer, S3Server, azurite, s3
-from medallion_assets_tests.services.process import NotInstalled
+from medallion_assets_tests.services.process import NotInstalled, find
 
-__all__ = ["azure_server", "kafka_server", "mariadb_server", "moto", "postgres_server", "s3_server"]
+__all__ = ["azure_server", "java", "kafka_server", "mariadb_server", "moto", "postgres_server", "s3_server"]
 
 Server = TypeVar("Server")
 
@@ -58,6 +58,17 @@ def mariadb_server() -> Iterator[DatabaseServer]:
 @pytest.fixture(scope="session")
 def kafka_server() -> Iterator[KafkaServer]:
     yield from _running(kafka)
+
+
+@pytest.fixture(scope="session")
+def java() -> str:
+    """The program that Spark runs in."""
+    try:
+        return find("java", "default-jre-headless")
+    except NotInstalled as missing:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="session")

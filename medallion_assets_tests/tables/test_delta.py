@@ -17,6 +17,7 @@ from polars.testing import assert_frame_equal
 from medallion_assets.errors import Conflict, StorageError
 from medallion_assets.lake.pieces import Pieces
 from medallion_assets.tables import delta
+from medallion_assets.lake.ports import FILE
 from medallion_assets.tables.delta import DeltaTable
 from medallion_assets_tests.tables.lake import ROWS, held_by, state
 
@@ -245,3 +246,17 @@ def test_large_files_are_written_each_for_itself(
     now = deltalake.DeltaTable(str(tmp_path / "system=a" / "v1")).file_uris()
     assert sorted(sorted(pl.read_parquet(file)["id"].to_list()) for file in now) == files
     assert opened(tmp_path).scan().collect()["id"].sort().to_list() == [1, 11, 20]
+
+
+@pytest.mark.parametrize("name", ["in order", "ä", "a#b", "a?b", "a+b"])
+def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    table = opened(tmp_path / name)
+    table.replace(Pieces.of(ROWS), state(1), partition_by=["is_current"])
+    gone = table.matching(ROWS.select("id").head(1))
+    table.patch(gone, gone.drop(FILE).clear(), state(2), by=["id"])
+    assert opened(tmp_path / name).scan().collect().height == ROWS.height - gone.height
+
+
+def test_a_folder_that_delta_reads_as_another_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="SLV-005"):
+        opened(tmp_path / "a%20b")
