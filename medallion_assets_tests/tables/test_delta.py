@@ -16,8 +16,8 @@ from polars.testing import assert_frame_equal
 
 from medallion_assets.errors import Conflict, StorageError
 from medallion_assets.lake.pieces import Pieces
-from medallion_assets.tables import delta
 from medallion_assets.lake.ports import FILE
+from medallion_assets.tables import delta
 from medallion_assets.tables.delta import DeltaTable
 from medallion_assets_tests.tables.lake import ROWS, held_by, state
 
