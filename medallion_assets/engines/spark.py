@@ -119,7 +119,7 @@ class SparkEngine:
         """The files of the frame's rows, in its order."""
         folder = self._folder / f"frame{next(self._numbers)}"
         with _told():
-            frame.write.parquet(str(folder), compression="lz4")
+            frame.write.parquet(str(folder), compression="snappy")  # its lz4 is not that of others
         return sorted(folder.glob("part-*.parquet"))
 
     def _read(self, files: Sequence[Path], schema: "StructType") -> nw.LazyFrame[Any]:

@@ -50,7 +50,7 @@ def test_what_is_held_is_evaluated_then(engine: Engine, tmp_path: Path) -> None:
 
 
 def test_batches_are_the_rows_in_their_order_while_other_frames_are_evaluated(engine: Engine) -> None:
-    rows = pl.select(n=pl.int_range(300_000)).with_columns(text=pl.col("n").cast(pl.String))
+    rows = pl.select(n=pl.int_range(300_000)).with_columns(text=pl.format("{} ", pl.col("n").hash()).repeat_by(5).list.join(""))
     frame = engine.held(engine.frame(rows.reverse()))
     found = []
     for piece in engine.batches(frame.sort("n").select("text", "n")):
