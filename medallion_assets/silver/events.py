@@ -21,6 +21,7 @@ _NUMBER = "__boundary"
 _MARK = "__mark"
 _BOUND = "__bound"
 _EPOCH = "__epoch"
+_DAY = "__day"
 _LAST = "__last"
 
 
@@ -140,9 +141,21 @@ def absences(
         nw.lit(1).alias(_BOUND)
     )
     line = nw.concat([nw.concat([elements, marks]).with_columns(nw.lit(0).alias(_BOUND)), bounds])
-    passed = line.with_columns(nw.col(_BOUND).cum_sum().over(order_by=order).cast(nw.Int64).alias(_NUMBER))
-    of_keys = numbered(passed.filter(nw.col(_BOUND) == 0), shape.keys, shape.order, OP)
+    of_keys = numbered(_passed(line, order).filter(nw.col(_BOUND) == 0), shape.keys, shape.order, OP)
     return _joined(_first_gaps(of_keys, boundaries, shape), boundaries, events, shape)
+
+
+def _passed(line: nw.LazyFrame[IntoLazyFrameT], order: Sequence[str]) -> nw.LazyFrame[IntoLazyFrameT]:
+    """With ``__boundary``: how many boundaries come before an element of the line."""
+    so_far = nw.col(_BOUND).cum_sum()
+    if not (line.implementation.is_spark_like() and isinstance(line.collect_schema()[CLOCK], nw.Datetime)):
+        return line.with_columns(so_far.over(order_by=order).cast(nw.Int64).alias(_NUMBER))
+    # Spark would bring all rows to one of its machines: each day counts its own, and gets those of the days before.
+    dated = line.with_columns(nw.col(CLOCK).cast(nw.Date).alias(_DAY))
+    days = dated.group_by(_DAY).agg(nw.col(_BOUND).sum().alias(_LAST))
+    before = days.select(_DAY, (nw.col(_LAST).cum_sum().over(order_by=_DAY) - nw.col(_LAST)).alias(_LAST))
+    told = dated.with_columns(so_far.over(_DAY, order_by=order).alias(_NUMBER)).join(before, on=_DAY, how="left")
+    return told.with_columns((nw.col(_NUMBER) + nw.col(_LAST)).cast(nw.Int64).alias(_NUMBER)).drop(_DAY, _LAST)
 
 
 def _first_gaps(

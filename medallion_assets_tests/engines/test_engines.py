@@ -50,7 +50,8 @@ def test_what_is_held_is_evaluated_then(engine: Engine, tmp_path: Path) -> None:
 
 
 def test_batches_are_the_rows_in_their_order_while_other_frames_are_evaluated(engine: Engine) -> None:
-    rows = pl.select(n=pl.int_range(300_000)).with_columns(text=pl.format("{} ", pl.col("n").hash()).repeat_by(5).list.join(""))
+    n = pl.int_range(300_000)
+    rows = pl.select(n=n, text=pl.concat_str(*(n.hash(seed) for seed in range(5)), separator=" "))
     frame = engine.held(engine.frame(rows.reverse()))
     found = []
     for piece in engine.batches(frame.sort("n").select("text", "n")):
