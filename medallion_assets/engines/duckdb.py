@@ -43,6 +43,8 @@ class DuckDBEngine:
         scratch.mkdir(parents=True, exist_ok=True)
         self._folder = Path(mkdtemp(prefix="duckdb-", dir=scratch))
         self._numbers = count(1)
+        self._tables: dict[int, duckdb.DuckDBPyRelation] = {}
+        """Those that hold a frame, by identity."""
         config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": f"{memory}B",
             "temp_directory": str(self._folder / "spilled"),
@@ -78,9 +80,11 @@ class DuckDBEngine:
         return nw.from_native(rows)
 
     def held(self, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-        table = self._table()
+        relation, table = self._relation(frame), self._table()
+        if id(relation) in self._tables:
+            return frame
         with self._told():
-            self._relation(frame).create(table)
+            relation.create(table)
         return self._of(table)
 
     def evaluate(self, frame: nw.LazyFrame[Any]) -> pl.DataFrame:
@@ -112,7 +116,9 @@ class DuckDBEngine:
         return f"frame{next(self._numbers)}"
 
     def _of(self, table: str) -> nw.LazyFrame[Any]:
-        return nw.from_native(self._main.table(table))
+        held = self._main.table(table)
+        self._tables[id(held)] = held
+        return nw.from_native(held)
 
     def _relation(self, frame: nw.LazyFrame[Any]) -> "duckdb.DuckDBPyRelation":
         native: duckdb.DuckDBPyRelation = nw.to_native(frame)

@@ -67,6 +67,8 @@ class SparkEngine:
         scratch.mkdir(parents=True, exist_ok=True)
         self._folder = Path(mkdtemp(prefix="spark-", dir=scratch)).absolute()
         self._numbers = count(1)
+        self._kept: dict[int, DataFrame] = {}
+        """Those whose rows lie in files of ours, by identity."""
         try:
             self._session, self._own = _session(url, self._folder, settings or {})
         except ImportError as missing:
@@ -85,17 +87,19 @@ class SparkEngine:
         refuse(rows.schema, "Spark", plain, ".`")
         file = self._folder / f"rows{next(self._numbers)}.parquet"
         rows.write_parquet(file, compression="lz4")
-        return self._read([file], _schema(rows.schema))
+        return self._keep(self._read([file], _schema(rows.schema)))
 
     def scan(self, files: Sequence[Path]) -> nw.LazyFrame[Any]:
         """Raises StorageError SLV-016."""
         schema = stored(files[0])
         refuse(schema, "Spark", plain, ".`")
-        return self._read(files, _schema(schema))
+        return nw.from_native(self._read(files, _schema(schema)))
 
     def held(self, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
         native = self._native(frame)
-        return self._read(self._written(native), native.schema)
+        if id(native) in self._kept:
+            return frame
+        return self._keep(self._read(self._written(native), native.schema))
 
     def evaluate(self, frame: nw.LazyFrame[Any]) -> pl.DataFrame:
         with _told():
@@ -122,9 +126,13 @@ class SparkEngine:
             frame.write.parquet(str(folder), compression="snappy")  # its lz4 is not that of others
         return sorted(folder.glob("part-*.parquet"))
 
-    def _read(self, files: Sequence[Path], schema: "StructType") -> nw.LazyFrame[Any]:
+    def _keep(self, native: "DataFrame") -> nw.LazyFrame[Any]:
+        self._kept[id(native)] = native
+        return nw.from_native(native)
+
+    def _read(self, files: Sequence[Path], schema: "StructType") -> "DataFrame":
         paths = [re.sub(r"([\\*?\[\]{}])", r"\\\1", str(file.absolute())) for file in files]
-        return nw.from_native(self._session.read.schema(schema).parquet(*paths))
+        return self._session.read.schema(schema).parquet(*paths)
 
 
 def _session(url: str, folder: Path, more: Mapping[str, str]) -> "tuple[SparkSession, bool]":

@@ -47,6 +47,9 @@ def test_what_is_held_is_evaluated_then(engine: Engine, tmp_path: Path) -> None:
     expected = rows.head(5).with_columns((pl.col("n") * 2).alias("twice"))
     same(engine.evaluate(held.sort("n")), expected)
     same(engine.evaluate(held.filter(nw.col("n") > 1).sort("n")), expected.tail(3))
+    if engine.name != "polars":
+        assert engine.held(held) is held
+        assert engine.held(start := engine.frame(rows)) is start
 
 
 def test_batches_are_the_rows_in_their_order_while_other_frames_are_evaluated(engine: Engine) -> None:
