@@ -20,11 +20,14 @@ from medallion_assets.silver.history import Interval
 from medallion_assets.silver.place import Live
 from medallion_assets.silver.slices import slices
 
-__all__ = ["PIECE", "Group", "contract_of", "groups_of", "live_of", "spent"]
+__all__ = ["FEW", "Group", "contract_of", "groups_of", "live_of", "spent"]
 
 
-PIECE = 1_000_000
-"""Rows that are read at once where all of them may be too many."""
+FEW = 100_000
+"""Rows that fit wherever Python runs."""
+_MANY = 1_000_000
+"""Rows that are read at once, at most, where all of them may be too many."""
+_SAMPLE = 10_000
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Group:
     loads: tuple[Live, ...]
     read: Callable[[int | None], Iterator[pl.LazyFrame]]
     """The rows in frames of at most so many (None: in one); at least one frame."""
+    piece: int = _MANY
+    """Rows that fit in memory."""
 
     @cached_property
     def frame(self) -> pl.LazyFrame:
@@ -45,7 +50,7 @@ class Group:
 
     def pieces(self) -> Iterator[pl.LazyFrame]:
         """All rows, in frames that fit in memory."""
-        return self.read(PIECE)
+        return self.read(self.piece)
 
 
 def contract_of(plan: DatasetPlan, silver: SilverPlan, interval: Interval | None) -> Contract:
@@ -94,23 +99,35 @@ def live_of(commit: Commit, approved: Collection[int]) -> Live:
 
 
 def groups_of(
-    store: Store, path: str, commits: Sequence[Commit], loads: Sequence[Live], verified: Verified | None
-) -> Iterator[Group]:
-    """Loads (``commits`` and ``loads`` side by side) by schema and pattern, verified. Raises Corrupt (BRZ-…)."""
+    store: Store, path: str, commits: Sequence[Commit], loads: Sequence[Live], *, verified: Verified | None,
+    most: int | None = None,
+) -> Iterator[Group]:  # fmt: skip
+    """Loads (``commits`` and ``loads`` side by side) by schema and pattern, verified; ``most``: bytes of rows that may
+    be held at once (None: no matter how many). Raises Corrupt (BRZ-…).
+    """
     by_kind: dict[tuple[object, str], list[int]] = {}
     for rank, commit in enumerate(commits):
         by_kind.setdefault((commit.load.schema, commit.load.pattern), []).append(rank)
     for ranks in by_kind.values():
         chosen, rows = [commits[rank] for rank in ranks], sum(commits[rank].load.rows for rank in ranks)
         require(store, path, chosen, verified)
-        first = next(pieces(store, path, chosen, PIECE))
+        first = next(pieces(store, path, chosen, _MANY))
+        piece = _piece(first, rows, most)
         schema = {n: t for n, t in first.collect_schema().items() if n not in ADDRESS}
         aside = {n: set_aside(n) for n in schema if n.startswith(RESERVED)}
         read = partial(_renamed, store, path, chosen, aside)
-        if rows <= PIECE:
+        if rows <= piece:
             read = partial(_once, first.rename(aside))
         loads_ = tuple(loads[rank] for rank in ranks)
-        yield Group(chosen[0].load.pattern, schema, rows, loads_, read)
+        yield Group(chosen[0].load.pattern, schema, rows, loads_, read, piece)
+
+
+def _piece(first: pl.LazyFrame, rows: int, most: int | None) -> int:
+    """How many of ``rows`` rows, which begin as ``first`` does, are at most ``most`` bytes."""
+    if most is None or rows <= FEW:
+        return _MANY
+    sample = first.head(_SAMPLE).collect()
+    return min(_MANY, max(FEW, most * sample.height // max(int(sample.estimated_size()), 1)))
 
 
 def _renamed(

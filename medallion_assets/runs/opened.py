@@ -7,7 +7,7 @@ from functools import partial
 import polars as pl
 
 from medallion_assets.bronze.reader import ADDRESS
-from medallion_assets.runs.groups import PIECE, Group
+from medallion_assets.runs.groups import Group
 from medallion_assets.silver.contract import Contract, set_aside, sources
 from medallion_assets.silver.envelope import OPERATION, TOMBSTONE, WITHHELD, Envelope, form, opened
 
@@ -29,7 +29,7 @@ def _opened(group: Group, contract: Contract) -> Group:
         return replace(group, read=lambda rows: (piece.with_columns(_NO_TOMBSTONE) for piece in group.read(rows)))
     claimed = frozenset(source for named in contract.named for source in named.source_names)
     open_ = partial(_rows, group, contract, contract.envelope, claimed)
-    if group.rows <= PIECE:
+    if group.rows <= group.piece:
         whole = open_(group.frame)
         return replace(group, schema=_told(whole.schema), read=lambda _: iter([_aside(whole).lazy()]))
     # Which columns there are, the documents say: all are opened once for that, and again whenever rows are read.

@@ -7,7 +7,7 @@ from functools import cached_property
 import polars as pl
 
 from medallion_assets.errors import StorageError
-from medallion_assets.runs.groups import Group
+from medallion_assets.runs.groups import FEW, Group
 from medallion_assets.silver.columns import BASE, COMMIT, FAULT, LOAD, PART, POS, RESCUED
 from medallion_assets.silver.conform import conform
 from medallion_assets.silver.contract import Contract
@@ -15,8 +15,6 @@ from medallion_assets.silver.place import Live, clocked, parts
 
 __all__ = ["Reading"]
 
-_FEW = 100_000
-"""Rows that fit wherever Python runs."""
 _SAMPLE = 10_000
 
 
@@ -75,7 +73,7 @@ class Reading:
     @cached_property
     def fits(self) -> bool:
         """Whether all rows may be held at once."""
-        few = sum(group.rows for group in self.groups) <= _FEW
+        few = sum(group.rows for group in self.groups) <= FEW
         return few or self.most is None or self.keys is not None or self.bytes <= self.most
 
     @cached_property

@@ -87,7 +87,9 @@ def read_typed(
     commits = {c.n: c for c in head.live}
     loads = ranked([live_of(c, head.approved) for c in head.live])
     contract = contract_of(plan, silver, interval)
-    closed = groups_of(store, plan.bronze.path, [commits[load.n] for load in loads], loads, verified)
+    closed = groups_of(
+        store, plan.bronze.path, [commits[load.n] for load in loads], loads, verified=verified, most=most
+    )
     groups = open_groups(tuple(closed), contract)
     columns = _columns(groups, contract, plan, silver)
     own = () if interval is None else interval.columns
@@ -140,7 +142,7 @@ def read_some(
     loads = ranked([live_of(c, head.approved) for c in head.live])
     contract = contract_of(plan, silver, None)
     chosen = [load for load in loads if load.n in only]
-    closed = groups_of(store, plan.bronze.path, [commits[load.n] for load in chosen], chosen, verified)
+    closed = groups_of(store, plan.bronze.path, [commits[load.n] for load in chosen], chosen, verified=verified)
     groups = open_groups(tuple(closed), contract)
     wanted = tuple(dict.fromkeys((*known.columns, *needed)))
     if _blank(groups) or not {*_columns(groups, contract, plan, silver)} <= {*known.columns}:

@@ -27,9 +27,9 @@ NO_ROOM = Room(memory=1)
 @pytest.fixture
 def cramped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three rows are many, there are at most three shares, and two keys are enough for the guard."""
-    monkeypatch.setattr("medallion_assets.runs.reading._FEW", -1)
-    for module in ("groups", "opened"):
-        monkeypatch.setattr(f"medallion_assets.runs.{module}.PIECE", 3)
+    monkeypatch.setattr("medallion_assets.runs.reading.FEW", -1)
+    monkeypatch.setattr("medallion_assets.runs.groups.FEW", 3)
+    monkeypatch.setattr("medallion_assets.runs.groups._MANY", 3)
     monkeypatch.setattr("medallion_assets.runs.room._MOST_SHARES", 3)
     monkeypatch.setattr("medallion_assets.silver.guard.SMALL", 2)
 
@@ -69,15 +69,6 @@ def test_events_of_debezium_are_opened_piece_by_piece(cramped: None, spec: Spec,
         compare(lake, NO_ROOM)
 
 
-@settings(QUICK, max_examples=8)
-@given(data=st.data(), spec=st.sampled_from([*SPECS, *OTHERS]))
-def test_duckdb_gives_what_polars_gives(cramped: None, spec: Spec, data: st.DataObject) -> None:
-    found = data.draw(loads(MIXED))
-    if found:
-        built = compare(lake_of(spec, found), Room("duckdb", memory=2**30))
-        assert built.choice.engine == "duckdb"
-
-
 CURRENT = "{model: scd_type_1, keys: id, order_by: at}"
 
 
@@ -88,7 +79,7 @@ def of_rows(rows: int) -> Lake:
 
 
 def test_the_choice_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medallion_assets.runs.reading._FEW", 10)
+    monkeypatch.setattr("medallion_assets.runs.reading.FEW", 10)
     lake = of_rows(20_000)
     assert lake.build().choice.why == "it fits in memory"
     choice = compare(lake, Room(memory=2**22)).choice
