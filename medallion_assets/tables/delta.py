@@ -335,11 +335,12 @@ def _stored(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _streamed(rows: Pieces) -> "pa.RecordBatchReader":
-    """One piece after the other, each read when it is its turn."""
+    """One piece after the other, each read when it is its turn, and few of its rows at once in a form for Delta."""
     import pyarrow as pa
 
     schema = _stored(pl.DataFrame(schema=rows.schema)).to_arrow().schema
-    batches = (batch for piece in rows for batch in _stored(piece).to_arrow().cast(schema).to_batches(_BATCH_ROWS))
+    some = (_stored(some).to_arrow().cast(schema) for piece in rows for some in piece.iter_slices(_BATCH_ROWS))
+    batches = (batch for table in some for batch in table.to_batches())
     return pa.RecordBatchReader.from_batches(schema, batches)
 
 
