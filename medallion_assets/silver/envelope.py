@@ -68,7 +68,8 @@ def opened(rows: pl.DataFrame, envelope: Envelope, claimed: Collection[str]) -> 
     Columns of the changed row under their own names, those metadata (``__source_lsn``, ``__ts_ms``, …) that are
     ``claimed``, ``__op`` and ``__tombstone``. Raises nothing: what is no event has a null ``__op``.
     """
-    event = pl.DataFrame(_fields(rows["payload"]), height=rows.height) if "payload" in rows.columns else rows
+    # Without an event (tombstones alone) there is no member, and polars takes no height beside no columns.
+    event = pl.DataFrame(_fields(rows["payload"]) or None, height=rows.height) if "payload" in rows.columns else rows
     whole = {*_SIDES} & {*event.columns}
     return _whole(event, envelope, claimed) if whole else _flat(event, envelope, claimed)
 

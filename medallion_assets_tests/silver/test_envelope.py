@@ -267,3 +267,13 @@ def test_a_cdc_load_needs_a_column_or_an_envelope() -> None:
 def test_a_strict_contract_is_that_of_the_rows_and_not_of_the_envelope() -> None:
     strict = "schema_mode: strict\ncolumns: {id: int64, lsn: {type: int64, source_names: __source_lsn}}"
     assert of(whole("c", 1, None, '{"id": 1}'), more=strict).rows["id"].to_list() == [1]
+
+
+def test_tombstones_alone_are_a_load_of_nothing() -> None:
+    create = json.dumps({"op": "c", "source": {"lsn": 1}, "before": None, "after": {"id": 1}})
+    lake = Lake(plan_of(SCD1, LOAD, LSN))
+    lake.commit("2024-01-01", pl.DataFrame({"schema": ["{}"], "payload": [create]}))
+    lake.commit("2024-01-02", pl.DataFrame({"payload": [None, None]}, schema={"payload": pl.String}))
+    built = lake.build()
+    assert built.rows.select("id", "lsn").rows() == [(1, 1)]
+    assert (built.accounting["rows_in"], built.accounting["quarantined"]) == (3, 0)
