@@ -10,6 +10,7 @@ from polars.testing import assert_frame_equal
 
 from medallion_assets.errors import StorageError
 from medallion_assets.runs.build import Built
+from medallion_assets.runs.groups import groups_of, live_of
 from medallion_assets.runs.room import Room
 from medallion_assets.runs.scratch import Scratch
 from medallion_assets_tests.silver import test_envelope as envelope
@@ -87,6 +88,24 @@ def test_the_choice_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choice.why == "about 11 MiB are needed, 4 MiB allowed: 3 shares of the keys, kept on disk"
     choice = compare(lake, Room("duckdb", "platform.yaml", 2**28)).choice
     assert (choice.engine, choice.shares, choice.why) == ("duckdb", 1, "platform.yaml asks for it; it fits in memory")
+
+
+@pytest.mark.parametrize(
+    ("most", "least", "highest"),
+    [(None, 20_000, 20_000), (1, 1_000, 1_000), (2**18, 2**18 // 50, 2**18 // 22), (2**40, 20_000, 20_000)],
+)
+def test_pieces_follow_the_memory_allowed(
+    monkeypatch: pytest.MonkeyPatch, most: int | None, least: int, highest: int
+) -> None:
+    """A row is 22 bytes and its address."""
+    monkeypatch.setattr("medallion_assets.runs.groups.FEW", 1_000)
+    lake = of_rows(20_000)
+    commits = lake.log.head().live
+    loads = [live_of(commit, ()) for commit in commits]
+    (group,) = groups_of(lake.store, lake.plan.bronze.path, commits, loads, verified=None, most=most)
+    heights = [some.collect().height for some in group.pieces()]
+    assert least <= max(heights) <= highest
+    assert sum(heights) == 20_000
 
 
 def test_rows_with_their_own_validity_stay_with_polars(cramped: None) -> None:
