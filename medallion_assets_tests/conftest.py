@@ -3,7 +3,7 @@
 import signal
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from medallion_assets_tests.services.fixtures import (
     azure_server,
@@ -18,6 +18,8 @@ from medallion_assets_tests.services.fixtures import (
 __all__ = ["azure_server", "java", "kafka_server", "mariadb_server", "moto", "postgres_server", "s3_server"]
 
 settings.register_profile("untimed", deadline=None)
+# For mutants: that an example fails is enough, nobody reads it.
+settings.register_profile("unshrunk", deadline=None, phases=[Phase.explicit, Phase.generate])
 settings.load_profile("untimed")
 
 

@@ -28,6 +28,12 @@ class Pieces:
         for part in self.parts:
             yield part if isinstance(part, pl.DataFrame) else pl.read_parquet(part)
 
+    def lazy(self) -> pl.LazyFrame:
+        """All rows, for a query that streams."""
+        files = [part for part in self.parts if isinstance(part, Path)]
+        frames = [part.lazy() for part in self.parts if isinstance(part, pl.DataFrame)]
+        return pl.concat([*frames, pl.scan_parquet(files, glob=False)] if files else frames)
+
     @cached_property
     def schema(self) -> pl.Schema:
         first = self.parts[0]

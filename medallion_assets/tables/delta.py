@@ -8,16 +8,13 @@ bronze rebuilds it.
 """
 
 import json
-import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from math import ceil
-from pathlib import Path
 from time import time_ns
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 import polars as pl
 
@@ -25,12 +22,12 @@ from medallion_assets.errors import Conflict, StorageError
 from medallion_assets.lake.pieces import Pieces
 from medallion_assets.lake.ports import FILE, TableState
 from medallion_assets.lake.results import Compacted
-from medallion_assets.tables.encoded import conflict, decoded, polars_type, refuse_older, storable
-from medallion_assets.tables.files import among, others, tellable, told, written
+from medallion_assets.tables.delta_log import files_of, flush, name_of, paths_of, schema_of, slices_of
+from medallion_assets.tables.encoded import conflict, decoded, refuse_older, storable
+from medallion_assets.tables.files import among, arrow, others, stored, streamed, tellable, told, written
 
 if TYPE_CHECKING:
     import deltalake
-    import pyarrow as pa
     from deltalake.transaction import AddAction, RemoveAction
 
 __all__ = ["DeltaTable"]
@@ -40,7 +37,6 @@ _UPKEEP = {"OPTIMIZE", "VACUUM START", "VACUUM END"}
 """Operations that leave the rows as they are. deltalake commits them behind a run that came meanwhile, unasked, so what
 they carry of the state may be older than that run."""
 _UNNAMED = timedelta(days=1)
-_BATCH_ROWS = 65_536
 _LARGE = 32 << 20
 """Bytes of a file that is not joined with others when its rows change."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -113,9 +109,11 @@ class DeltaTable:
         table = self._table
         if version is not None and version != table.version():
             table = deltalake.DeltaTable(self._url, version=version, storage_options=self._options)
-        schema = _schema(table)
+        schema = schema_of(table)
         keys = table.metadata().partition_columns
-        slices = [self._read(paths, schema, keys, values) for values, paths in _slices(self._url, table, keys).items()]
+        slices = [
+            self._read(paths, schema, keys, values) for values, paths in slices_of(self._url, table, keys).items()
+        ]
         return pl.concat(slices).select(*schema) if slices else pl.LazyFrame(schema=schema)
 
     def _read(
@@ -134,23 +132,23 @@ class DeltaTable:
     def matching(self, keys: pl.DataFrame) -> pl.DataFrame:
         if self._table is None:
             raise self._absent()
-        schema, by = _schema(self._table), self._table.metadata().partition_columns
+        schema, by = schema_of(self._table), self._table.metadata().partition_columns
         found = [pl.LazyFrame(schema={**schema, FILE: pl.String})]
-        for values, paths in _slices(self._url, self._table, by).items():
+        for values, paths in slices_of(self._url, self._table, by).items():
             asked = (pl.col(k).eq_missing(pl.lit(v)) for k, v in zip(by, values, strict=True) if k in keys.columns)
             mine = keys.filter(pl.lit(value=True), *asked)
             if mine.height or not keys.width:
                 rows = self._read(paths, schema, by, values, file=FILE).select(*schema, FILE)
                 found.append(among(rows, mine))
         rows_found = pl.concat(found).collect(engine="streaming")
-        names = {uri: _name(uri) for uri in rows_found[FILE].unique()}
+        names = {uri: name_of(uri) for uri in rows_found[FILE].unique()}
         return rows_found.with_columns(pl.col(FILE).replace(names))
 
     @property
     def patchable(self) -> bool:
         if self._table is None:
             return False
-        schema = _schema(self._table)
+        schema = schema_of(self._table)
         return all(tellable(schema[name]) for name in self._table.metadata().partition_columns)
 
     def patch(self, gone: pl.DataFrame, rows: pl.DataFrame, state: TableState, *, by: Sequence[str]) -> int:
@@ -175,21 +173,21 @@ class DeltaTable:
         """
         from deltalake.transaction import RemoveAction
 
-        schema, keys = _schema(table), table.metadata().partition_columns
+        schema, keys = schema_of(table), table.metadata().partition_columns
         rows = rows.select(storable(name, dtype) for name, dtype in rows.schema.items())
         new = rows.partition_by(keys, as_dict=True) if keys else {(): rows}
         touched, now = dict(gone[FILE].value_counts().iter_rows()), time_ns() // 1_000_000
-        actions = {_name(path): (path, size, rows) for path, size, rows in _files(table)}
-        slices = _slices(self._url, table, keys)
+        actions = {name_of(path): (path, size, rows) for path, size, rows in files_of(table)}
+        slices = slices_of(self._url, table, keys)
         for values in dict.fromkeys((*slices, *new)):
-            paths = [uri for uri in slices.get(values, ()) if _name(uri) in touched]
-            some = [uri for uri in paths if touched[_name(uri)] != actions[_name(uri)][2]]
-            small = [uri for uri in some if actions[_name(uri)][1] < _LARGE]
+            paths = [uri for uri in slices.get(values, ()) if name_of(uri) in touched]
+            some = [uri for uri in paths if touched[name_of(uri)] != actions[name_of(uri)][2]]
+            small = [uri for uri in some if actions[name_of(uri)][1] < _LARGE]
             slice_ = dict(zip(keys, values, strict=True))
             for together in (*([uri] for uri in some if uri not in small), small):
                 parts = []
                 if together:
-                    here = gone.filter(pl.col(FILE).is_in([_name(uri) for uri in together]))
+                    here = gone.filter(pl.col(FILE).is_in([name_of(uri) for uri in together]))
                     parts.append(others(self._read(together, schema, keys, values), here.select(by).unique()))
                 if together is small and values in new:
                     parts.append(new[values].lazy())
@@ -197,29 +195,64 @@ class DeltaTable:
                     whole = pl.concat([part.select(n for n in schema if n not in keys) for part in parts])
                     yield from written(whole, self._url, self._options, slice_)
             for uri in paths:
-                path, size, _ = actions[_name(uri)]
+                path, size, _ = actions[name_of(uri)]
                 yield RemoveAction(path, True, now, size, {k: told(v) for k, v in slice_.items()})
 
     def replace(self, rows: Pieces, state: TableState, *, partition_by: Sequence[str] = (), again: bool = False) -> int:
+        self._refuse_older(state, again=again)
+        with _Failures(self):
+            if not rows.fits and self._streams(rows, partition_by):
+                self._replaced(rows, state, partition_by)
+            else:
+                self._rewritten(rows, state, partition_by)
+        return self._committed()
+
+    def _streams(self, rows: Pieces, partition_by: Sequence[str]) -> bool:
+        """Whether files that are already written can become the whole table in one commit: the log must be able to say
+        which slice they belong to, and deltalake changes neither slices nor protocol in such a commit.
+        """
+        if not all(tellable(rows.schema[name]) for name in partition_by):
+            return False
+        if self._table is None:
+            return True
+        local = pl.Datetime("us")
+        fits = local in schema_of(self._table).values() or local not in stored(pl.DataFrame(schema=rows.schema)).dtypes
+        return fits and self._table.metadata().partition_columns == list(partition_by)
+
+    def _replaced(self, rows: Pieces, state: TableState, partition_by: Sequence[str]) -> None:
+        """Write the files ourselves: deltalake's writer holds gigabytes of a table that comes in a stream."""
+        from deltalake import Schema
+        from deltalake.transaction import create_table_with_add_actions
+
+        whole = rows.lazy().select(storable(name, dtype) for name, dtype in rows.schema.items())
+        schema = Schema.from_arrow(arrow(rows))
+        actions = list(written(whole, self._url, self._options, {}, partition_by))
+        if self._table is None:
+            create_table_with_add_actions(
+                self._url, schema, actions, mode="error", partition_by=list(partition_by),
+                storage_options=self._options, commit_properties=self._properties(state),
+            )  # fmt: skip
+        else:
+            self._table.create_write_transaction(
+                [*actions], "overwrite", schema, partition_by=list(partition_by),
+                commit_properties=self._properties(state),
+            )  # fmt: skip
+
+    def _rewritten(self, rows: Pieces, state: TableState, partition_by: Sequence[str]) -> None:
         from deltalake import write_deltalake
 
-        data = _stored(rows.whole()) if rows.fits else _streamed(rows)
-        self._refuse_older(state, again=again)
-        properties = self._properties(state)
+        data, properties = stored(rows.whole()) if rows.fits else streamed(rows), self._properties(state)
         keys = list(partition_by)
         if self._table is None:
-            with _Failures(self):
-                write_deltalake(
-                    self._url, data, mode="error", partition_by=keys or None, storage_options=self._options,
-                    commit_properties=properties,
-                )  # fmt: skip
+            write_deltalake(
+                self._url, data, mode="error", partition_by=keys or None, storage_options=self._options,
+                commit_properties=properties,
+            )  # fmt: skip
         else:
-            with _Failures(self):
-                write_deltalake(
-                    self._table, data, mode="overwrite", schema_mode="overwrite", partition_by=keys,
-                    commit_properties=properties,
-                )  # fmt: skip
-        return self._committed()
+            write_deltalake(
+                self._table, data, mode="overwrite", schema_mode="overwrite", partition_by=keys,
+                commit_properties=properties,
+            )  # fmt: skip
 
     def advance(self, state: TableState) -> int:
         self._refuse_older(state)
@@ -257,14 +290,14 @@ class DeltaTable:
         """
         if self._table is None:
             return Compacted(0, 0, 0, 0)
-        before = [size for _, size, _ in _files(self._table)]
+        before = [size for _, size, _ in files_of(self._table)]
         from deltalake import WriterProperties
 
         zstd = WriterProperties(compression="ZSTD", compression_level=3)
         with _Failures(self):
             self._table.optimize.compact(writer_properties=zstd, commit_properties=self._carried())
         self._committed()
-        after = [size for _, size, _ in _files(self._table)]
+        after = [size for _, size, _ in files_of(self._table)]
         return Compacted(len(before), sum(before), len(after), sum(after))
 
     def _carried(self) -> "deltalake.CommitProperties":
@@ -275,11 +308,11 @@ class DeltaTable:
         return deltalake.CommitProperties(custom_metadata={} if found is None else {_KEY: found})
 
     def _committed(self) -> int:
-        version, before = (-1, []) if self._table is None else (self._table.version(), _paths(self._url, self._table))
+        version, before = (-1, []) if self._table is None else (self._table.version(), paths_of(self._url, self._table))
         self.reload()
         if self._table is None:
             raise StorageError("SLV-005", "The table is gone right after a commit.", where=self._url)
-        _flush(self._url, self._table, before, version)
+        flush(self._url, self._table, before, version)
         return self._table.version()
 
     def _refuse_older(self, state: TableState, *, again: bool = False) -> None:
@@ -330,72 +363,6 @@ class _Failures:
             raise self._table._failed(error) from error
 
 
-def _stored(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.select(storable(name, dtype) for name, dtype in rows.schema.items())
-
-
-def _streamed(rows: Pieces) -> "pa.RecordBatchReader":
-    """One piece after the other, each read when it is its turn, and few of its rows at once in a form for Delta."""
-    import pyarrow as pa
-
-    schema = _stored(pl.DataFrame(schema=rows.schema)).to_arrow().schema
-    some = (_stored(some).to_arrow().cast(schema) for piece in rows for some in piece.iter_slices(_BATCH_ROWS))
-    batches = (batch for table in some for batch in table.to_batches())
-    return pa.RecordBatchReader.from_batches(schema, batches)
-
-
 def _text(entry: Mapping[str, object]) -> str | None:
     found = entry.get(_KEY)
     return found if isinstance(found, str) else None
-
-
-def _schema(table: "deltalake.DeltaTable") -> dict[str, pl.DataType]:
-    fields: list[Mapping[str, object]] = json.loads(table.schema().to_json())["fields"]
-    return {str(f["name"]): polars_type(str(f["type"])) for f in fields}
-
-
-def _slices(url: str, table: "deltalake.DeltaTable", keys: Sequence[str]) -> dict[tuple[object, ...], list[str]]:
-    """Files of each combination of partition values."""
-    if not keys:
-        files = _paths(url, table)
-        return {(): files} if files else {}
-    actions = pl.DataFrame(table.get_add_actions(flatten=True)).select("path", *(f"partition.{key}" for key in keys))
-    # A file's name is unique; its path is spelled differently in the log and in a URI.
-    values = {_name(str(path)): tuple(of_file) for path, *of_file in actions.iter_rows()}
-    found: dict[tuple[object, ...], list[str]] = {}
-    for uri in _paths(url, table):
-        found.setdefault(values[_name(uri)], []).append(uri)
-    return found
-
-
-def _files(table: "deltalake.DeltaTable") -> list[tuple[str, int, int | None]]:
-    """Every file's path as the log spells it, its bytes, and its rows when the log says."""
-    return pl.DataFrame(table.get_add_actions()).select("path", "size_bytes", "num_records").rows()
-
-
-def _paths(url: str, table: "deltalake.DeltaTable") -> list[str]:
-    """Where the files lie. deltalake spells the folder of a local table as in a URL, with %20 for a space."""
-    if not url.startswith("/"):
-        return table.file_uris()
-    return [f"{url}/{unquote(path)}" for path, *_ in _files(table)]
-
-
-def _name(path: str) -> str:
-    return unquote(path.rpartition("/")[2])
-
-
-def _flush(url: str, table: "deltalake.DeltaTable", before: Iterable[str], version: int) -> None:
-    """Files that came since ``version``, which had those of ``before``, and its log entries, then their folders, on a
-    local file system. An entry that a crash takes away under a later one would break the table.
-    """
-    if not url.startswith("/"):
-        return
-    known = set(before)
-    log = [Path(url) / "_delta_log" / f"{n:020d}.json" for n in range(version + 1, table.version() + 1)]
-    new = [Path(path) for path in _paths(url, table) if path not in known]
-    for path in (*new, *log, *sorted({p.parent for p in (*new, *log)}), Path(url)):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -1,20 +1,26 @@
-"""Parquet files of a Delta table that deltalake did not write, and what its log says of them."""
+"""Rows as a Delta table has them, and Parquet files that deltalake did not write."""
 
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from itertools import count
 from time import time_ns
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import polars as pl
 
+from medallion_assets.lake.pieces import Pieces
+from medallion_assets.tables.encoded import storable
+
 if TYPE_CHECKING:
+    import pyarrow as pa
     from deltalake.transaction import AddAction
 
-__all__ = ["PLAIN", "among", "others", "tellable", "told", "written"]
+__all__ = ["PLAIN", "among", "arrow", "others", "stored", "streamed", "tellable", "told", "written"]
 
+_BATCH_ROWS = 65_536
 _BYTES_IN_MEMORY = 1 << 30
 """Of the rows of one file: 100 to 300 MB of Parquet."""
 PLAIN = re.compile(r"[A-Za-z0-9_.-]+\Z")
@@ -66,27 +72,39 @@ def told(value: object) -> str | None:
 
 
 def written(
-    rows: pl.LazyFrame, url: str, options: Mapping[str, str] | None, values: Mapping[str, object]
-) -> Iterator["AddAction"]:
-    """Stream ``rows`` (columns as stored, without those of ``values``) into new files of one slice below ``url``.
+    rows: pl.LazyFrame, url: str, options: Mapping[str, str] | None, values: Mapping[str, object],
+    by: Sequence[str] = (),
+) -> Iterator["AddAction"]:  # fmt: skip
+    """Stream ``rows`` (columns as stored, without those of ``values``) into new files below ``url``: of the one slice
+    of ``values``, or of one for each combination of values in the columns of ``by``.
 
     Gives what the log is to say of each; there is no file for no rows. What is never committed is garbage that
     ``vacuum`` takes away.
     """
     from deltalake.transaction import AddAction
 
-    names = [f"{name}={told(value)}" for name, value in values.items()]
-    # A folder is for people's eyes: the log says which slice a file belongs to.
-    plain = all(PLAIN.match(part) for name in names for part in name.split("=", 1))
-    folder, stem = "".join(f"{name}/" for name in names) if plain else "", uuid4().hex
+    stem, placed = uuid4().hex, dict[str, tuple[str, dict[str, str | None]]]()
     files: list[pl.io.partition.SinkedPath] = []
-    ranged = [n for n, dtype in rows.collect_schema().items() if dtype.is_integer() or isinstance(dtype, pl.Date)]
+    numbers = count()
 
-    def name(at: "pl.io.partition.FileProviderArgs") -> str:
-        return f"{folder}part-{at.index_in_partition:05d}-{stem}.zstd.parquet"
+    def place(at: "pl.io.partition.FileProviderArgs") -> str:
+        found = {**values, **at.partition_keys.row(0, named=True)}
+        slice_ = {name: told(value) for name, value in found.items()}
+        file = f"part-{next(numbers):05d}-{stem}.zstd.parquet"
+        # A folder is for people's eyes: the log says which slice a file belongs to.
+        folders = [f"{name}={value}" for name, value in slice_.items()]
+        plain = all(PLAIN.match(part) for folder in folders for part in folder.split("=", 1))
+        placed[file] = "/".join((*folders, file)) if plain else file, slice_
+        return placed[file][0]
 
+    # Whoever skips files knows the slices already; of several files of one nobody knows which value lies in which.
+    schema = {} if by else rows.collect_schema()
+    ranged = [name for name, dtype in schema.items() if dtype.is_integer() or isinstance(dtype, pl.Date)]
     sink = rows.sink_parquet(
-        pl.PartitionBy(url, file_path_provider=name, approximate_bytes_per_file=_BYTES_IN_MEMORY),
+        pl.PartitionBy(
+            url, file_path_provider=place, key=list(by) or None, include_key=False if by else None,
+            approximate_bytes_per_file=_BYTES_IN_MEMORY,
+        ),
         compression="zstd", compression_level=1, maintain_order=False, mkdir=True, lazy=True,
         storage_options=None if options is None else dict(options),
         sinked_paths_callback=lambda sunk: files.extend(sunk.paths),
@@ -96,12 +114,10 @@ def written(
         pl.col(ranged).null_count().name.prefix("nulls:"),
     )  # fmt: skip
     _, found = pl.collect_all([sink, facts], engine="streaming")
-    # Of several files nobody knows which value lies in which.
     ranges = _ranges(ranged, found.row(0, named=True)) if ranged and len(files) == 1 else {}
-    slice_ = {name: told(value) for name, value in values.items()}
     for file in files:
         if file.num_rows:
-            path = f"{folder}{str(file.path).rpartition('/')[2]}"
+            path, slice_ = placed[str(file.path).rpartition("/")[2]]
             stats = json.dumps({"numRecords": file.num_rows, **ranges})
             yield AddAction(path, file.num_bytes, slice_, time_ns() // 1_000_000, data_change=True, stats=stats)
 
@@ -118,3 +134,23 @@ def _ranges(columns: Sequence[str], facts: Mapping[str, object]) -> dict[str, ob
 
 def _json(value: object) -> object:
     return value.isoformat() if isinstance(value, date) else value
+
+
+def stored(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows in types that Delta has."""
+    return rows.select(storable(name, dtype) for name, dtype in rows.schema.items())
+
+
+def arrow(rows: Pieces) -> "pa.Schema":
+    """Their types as Delta is told of them."""
+    return stored(pl.DataFrame(schema=rows.schema)).to_arrow().schema
+
+
+def streamed(rows: Pieces) -> "pa.RecordBatchReader":
+    """One piece after the other, each read when it is its turn, and few of its rows at once in a form for Delta."""
+    import pyarrow as pa
+
+    schema = arrow(rows)
+    some = (stored(some).to_arrow().cast(schema) for piece in rows for some in piece.iter_slices(_BATCH_ROWS))
+    batches = (batch for table in some for batch in table.to_batches())
+    return pa.RecordBatchReader.from_batches(schema, batches)

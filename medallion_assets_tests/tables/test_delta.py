@@ -248,6 +248,17 @@ def test_large_files_are_written_each_for_itself(
     assert opened(tmp_path).scan().collect()["id"].sort().to_list() == [1, 11, 20]
 
 
+def test_what_memory_may_not_hold_is_not_given_to_deltalakes_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(deltalake, "write_deltalake")
+    ROWS.write_parquet(tmp_path / "rows.parquet")
+    table = opened(tmp_path)
+    for n in (1, 2):
+        table.replace(Pieces((tmp_path / "rows.parquet",)), state(n), partition_by=["is_current"])
+        assert_frame_equal(held_by(opened(tmp_path)), ROWS)
+
+
 @pytest.mark.parametrize("name", ["in order", "ä", "a#b", "a?b", "a+b"])
 def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
     table = opened(tmp_path / name)

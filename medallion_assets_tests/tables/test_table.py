@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
+from uuid import uuid4
 
 import polars as pl
 import pytest
@@ -22,6 +23,8 @@ from medallion_assets_tests.tables.lake import ROWS, held_by, state
 
 Open = Callable[[], Table]
 """The same table, as it is now."""
+Put = Callable[[pl.DataFrame], Pieces]
+"""Rows as a run gives them to a table."""
 
 
 @pytest.fixture(
@@ -43,6 +46,19 @@ def open_(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
     return lambda: ParquetTable(store, "system=a/v1", "scd_type_2")
 
 
+@pytest.fixture(params=["memory", "files"])
+def put(request: pytest.FixtureRequest, tmp_path: Path) -> Put:
+    """Rows in memory, or in files since memory may not hold them."""
+
+    def in_files(rows: pl.DataFrame) -> Pieces:
+        files = tuple(tmp_path / f"{uuid4().hex}.parquet" for _ in range(2))
+        for file, some in zip(files, (rows.head(1), rows.slice(1)), strict=True):
+            some.write_parquet(file)
+        return Pieces(files)
+
+    return Pieces.of if request.param == "memory" else in_files
+
+
 def test_a_table_that_is_not_there_has_neither_version_nor_state(open_: Open) -> None:
     table = open_()
     assert (table.version, table.state(), table.absorbed) == (None, None, None)
@@ -52,19 +68,19 @@ def test_a_table_that_is_not_there_has_neither_version_nor_state(open_: Open) ->
         table.advance(state(1))
 
 
-def test_rows_and_state_are_one_commit(open_: Open) -> None:
+def test_rows_and_state_are_one_commit(open_: Open, put: Put) -> None:
     told = state(3, quarantine="q", quarantined_by_partition={"2024-01-01": 2}, held=(Held(2, "2024-01-02", 200, 150),))
-    assert open_().replace(Pieces.of(ROWS), told, partition_by=["is_current"]) == 0
+    assert open_().replace(put(ROWS), told, partition_by=["is_current"]) == 0
     table = open_()
     assert table.state() == told
     assert table.absorbed == 3
     assert_frame_equal(held_by(table), ROWS)
 
 
-def test_an_older_version_can_be_read(open_: Open) -> None:
+def test_an_older_version_can_be_read(open_: Open, put: Put) -> None:
     table = open_()
-    table.replace(Pieces.of(ROWS), state(1))
-    table.replace(Pieces.of(ROWS.head(1)), state(2))
+    table.replace(put(ROWS), state(1))
+    table.replace(put(ROWS.head(1)), state(2))
     assert_frame_equal(table.scan(0).collect().sort("id"), ROWS)
     assert held_by(table).height == 1
 
@@ -89,16 +105,16 @@ def test_another_intent_may_build_the_same_commit_again(open_: Open) -> None:
     ("first", "second"),
     [("create", "replace"), *((a, b) for a in ("replace", "advance") for b in ("replace", "advance"))],
 )
-def test_the_loser_of_a_race_is_told_and_changes_nothing(open_: Open, first: str, second: str) -> None:
+def test_the_loser_of_a_race_is_told_and_changes_nothing(open_: Open, put: Put, first: str, second: str) -> None:
     if first != "create":
-        open_().replace(Pieces.of(ROWS), state(1))
+        open_().replace(put(ROWS), state(1))
     slow, quick = open_(), open_()
     if first == "advance":
         quick.advance(state(2))
     else:
-        quick.replace(Pieces.of(ROWS), state(2))
+        quick.replace(put(ROWS), state(2))
     with pytest.raises(Conflict, match="SLV-002"):
-        slow.advance(state(3)) if second == "advance" else slow.replace(Pieces.of(ROWS.head(1)), state(3))
+        slow.advance(state(3)) if second == "advance" else slow.replace(put(ROWS.head(1)), state(3))
     slow.reload()
     assert slow.state() == state(2)
     assert_frame_equal(held_by(slow), ROWS)
@@ -108,7 +124,7 @@ def test_a_table_that_is_not_there_has_no_files_to_join(open_: Open) -> None:
     assert open_().optimize() == Compacted(0, 0, 0, 0)
 
 
-def test_every_type_is_kept_or_widened_without_loss(open_: Open) -> None:
+def test_every_type_is_kept_or_widened_without_loss(open_: Open, put: Put) -> None:
     when = datetime(2024, 1, 1, 1, 2, 3, 456789, tzinfo=timezone.utc)
     rows = pl.DataFrame(
         {
@@ -128,7 +144,7 @@ def test_every_type_is_kept_or_widened_without_loss(open_: Open) -> None:
         }
     )
     table = open_()
-    table.replace(Pieces.of(rows), state(1))
+    table.replace(put(rows), state(1))
     expected = rows.with_columns(
         pl.col("id").cast(pl.Int64), pl.col("u8").cast(pl.Int16), pl.col("u64").cast(pl.Decimal(20, 0)),
         pl.Series("at", ["01:02:03.000004", None]), pl.col("took").cast(pl.Int64), pl.col("nothing").cast(pl.String),
@@ -137,7 +153,7 @@ def test_every_type_is_kept_or_widened_without_loss(open_: Open) -> None:
     assert_frame_equal(held_by(table), expected)
 
 
-def test_partition_values_of_every_kind_come_back(open_: Open) -> None:
+def test_partition_values_of_every_kind_come_back(open_: Open, put: Put) -> None:
     rows = pl.DataFrame(
         {
             "id": [1, 2, 3],
@@ -147,23 +163,23 @@ def test_partition_values_of_every_kind_come_back(open_: Open) -> None:
         }
     )
     table = open_()
-    table.replace(Pieces.of(rows), state(1), partition_by=["text", "day", "flag"])
+    table.replace(put(rows), state(1), partition_by=["text", "day", "flag"])
     # Delta itself takes an empty partition value for null.
     delta = isinstance(table, DeltaTable)
     assert_frame_equal(held_by(table), rows.with_columns(pl.col("text").replace({"": None})) if delta else rows)
 
 
-def test_an_empty_table_has_its_columns(open_: Open) -> None:
+def test_an_empty_table_has_its_columns(open_: Open, put: Put) -> None:
     table = open_()
-    table.replace(Pieces.of(ROWS.clear()), state(1), partition_by=["is_current"])
+    table.replace(put(ROWS.clear()), state(1), partition_by=["is_current"])
     assert_frame_equal(held_by(open_()), ROWS.clear())
 
 
-def test_columns_and_partitions_may_change(open_: Open) -> None:
+def test_columns_and_partitions_may_change(open_: Open, put: Put) -> None:
     table = open_()
-    table.replace(Pieces.of(ROWS), state(1), partition_by=["is_current"])
+    table.replace(put(ROWS), state(1), partition_by=["is_current"])
     other = ROWS.select("id", extra=pl.lit("x"))
-    table.replace(Pieces.of(other), state(2), partition_by=["extra"])
+    table.replace(put(other), state(2), partition_by=["extra"])
     assert_frame_equal(held_by(open_()), other)
 
 
@@ -178,10 +194,10 @@ def test_state_alone_moves_no_row(open_: Open) -> None:
 
 
 @pytest.mark.parametrize("partition_by", [(), ("is_current",)])
-def test_rows_go_and_come(open_: Open, partition_by: tuple[str, ...]) -> None:
+def test_rows_go_and_come(open_: Open, put: Put, partition_by: tuple[str, ...]) -> None:
     table = open_()
     assert not open_().patchable
-    table.replace(Pieces.of(ROWS), state(1), partition_by=partition_by)
+    table.replace(put(ROWS), state(1), partition_by=partition_by)
     assert table.patchable
     gone = table.matching(pl.DataFrame({"id": [2, 3, 9]}))
     assert_frame_equal(gone.drop(FILE).sort("id"), ROWS.filter(pl.col("id") > 1))
