@@ -22,7 +22,8 @@ from medallion_assets_tests.mutants.rules import RULES, Rule
 
 ROOT = Path(__file__).parents[2]
 TESTS = (
-    "silver/test_rules.py", "silver/test_guard.py", "silver/test_vectors.py", "silver/test_types.py",
+    "silver/test_rules.py", "silver/test_guard.py", "silver/test_text.py", "silver/test_vectors.py",
+    "silver/test_types.py", "runs/test_misfits.py",
     "silver/test_envelope.py", "silver/test_models.py", "runs/test_refine.py", "runs/test_refine_models.py",
     "runs/test_refine_typed.py", "runs/test_refine_empty.py", "runs/test_room.py", "runs/test_changes.py",
 )  # fmt: skip

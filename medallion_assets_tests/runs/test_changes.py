@@ -29,10 +29,10 @@ from medallion_assets.silver.content import content
 from medallion_assets.tables.delta import DeltaTable
 from medallion_assets_tests.silver.lake import CDC, Lake, plan_of
 from medallion_assets_tests.silver.oracle import Loaded, Spec
-from medallion_assets_tests.silver.test_envelope import COLUMNS, FORMS, held
-from medallion_assets_tests.silver.test_envelope import LOAD as DEBEZIUM
+from medallion_assets_tests.silver.test_envelope import FORMS, held
 from medallion_assets_tests.silver.test_envelope import commit as in_envelopes
-from medallion_assets_tests.silver.test_models import DAY, OTHERS, SPECS, commit, frame, rows, silver_of
+from medallion_assets_tests.silver.test_envelope import lake_of as events_lake
+from medallion_assets_tests.silver.test_models import DAY, OTHERS, SPECS, commit, frame, planned, rows
 
 QUICK = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SEEN: Counter[tuple[str, str]] = Counter()
@@ -102,7 +102,7 @@ def followed(lake: Lake, found: list[Loaded], commit: Callable[[Lake, Loaded, bo
 @QUICK
 @given(data=st.data(), spec=st.sampled_from(SPECS))
 def test_states(spec: Spec, pattern: Pattern, data: st.DataObject) -> None:
-    followed(Lake(plan_of(silver_of(spec), CDC)), data.draw(streams(pattern)))
+    followed(Lake(planned(spec, CDC)), data.draw(streams(pattern)))
 
 
 PATTERNS: list[tuple[Pattern, ...]] = [("incremental",), ("cdc",), ("full",), ("full", "cdc")]
@@ -112,7 +112,7 @@ PATTERNS: list[tuple[Pattern, ...]] = [("incremental",), ("cdc",), ("full",), ("
 @settings(QUICK, max_examples=8)
 @given(data=st.data(), patterns=st.sampled_from(PATTERNS))
 def test_other_keyed_models(spec: Spec, patterns: tuple[Pattern, ...], data: st.DataObject) -> None:
-    followed(Lake(plan_of(silver_of(spec), CDC)), data.draw(streams(*patterns)))
+    followed(Lake(planned(spec, CDC)), data.draw(streams(*patterns)))
 
 
 @QUICK
@@ -126,7 +126,7 @@ def test_values_that_events_withhold(spec: Spec, forms: list[str], data: st.Data
         for load, some in zip(found, columns, strict=False)
     ]
     followed(
-        Lake(plan_of(silver_of(spec), DEBEZIUM, COLUMNS)), found,
+        events_lake(spec), found,
         lambda lake, load, appends: in_envelopes(lake, load, forms[load.n - 1], tombstones=False, appends=appends),
     )  # fmt: skip
 

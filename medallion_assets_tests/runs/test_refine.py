@@ -369,6 +369,38 @@ def test_a_key_whose_row_is_in_quarantine_stays_alive_in_a_full_load(tables: Tab
     assert [(r[0], r[5]) for r in tables.read()] == [(1, True), (2, False)]
 
 
+def test_the_first_load_without_a_key_ends_it_also_when_its_row_is_unusable_later(tables: Tables) -> None:
+    lake = Lake(plan_of(SCD2, "full", "columns: {name: {type: int64}}\nquarantine: {max_rows: 9}"))
+    for day, keys in enumerate((["1 - 5", "2 - 5"], ["2 - 5"], ["1 - 5.5", "2 - 5"], ["2 - 5"]), 1):
+        lake.commit(f"2024-01-{day:02d}", rows(*keys))
+    tables.refine(lake)
+    ended = tables.open().scan().filter(pl.col("id") == 1).collect()
+    assert ended["effective_to"].to_list() == [datetime(2024, 1, 2, tzinfo=timezone.utc)]
+
+
+@pytest.mark.parametrize("name", ["what", "5.5"])
+@pytest.mark.parametrize("mode", ["strict", "lenient"])
+def test_a_delete_is_one_whatever_its_attributes(tables: Tables, mode: str, name: str) -> None:
+    rules = (
+        f"columns: {{id: int64, at: date, name: int64, op: string}}\nschema_mode: {mode}\nquarantine: {{max_rows: 9}}"
+    )
+    lake = Lake(plan_of(SCD1, CDC, rules))
+    lake.commit("2024-01-01", rows("1 2024-01-01 5", "2 2024-01-01 5").with_columns(op=pl.lit("I")))
+    lake.commit("2024-01-02", rows(f"1 2024-01-02 {name}").with_columns(op=pl.lit("D")))
+    assert tables.refine(lake).quarantined == 0
+    found = tables.open().scan().collect()
+    assert (found["id"].to_list(), "_rescued" in found.columns) == ([2], False)
+
+
+def test_a_date_is_a_midnight_of_the_zone(tables: Tables) -> None:
+    plan = plan_of("{model: scd_type_2, keys: id, order_by: at}", CDC, "columns: {at: {type: date}}")
+    lake = Lake(replace(plan, calendar=replace(plan.calendar, timezone="Europe/Berlin")))
+    lake.commit("2024-01-01", rows("1 2024-07-01 a").with_columns(op=pl.lit("I")))
+    tables.refine(lake)
+    starts = tables.open().scan().collect()["effective_from"].to_list()
+    assert starts == [datetime(2024, 6, 30, 22, tzinfo=timezone.utc)]
+
+
 @pytest.mark.parametrize("refused", [0, 1])
 def test_a_full_load_that_may_lack_keys_deletes_none_and_says_so(tables: Tables, refused: int) -> None:
     lake = Lake(plan_of(SCD2, "full"))

@@ -24,9 +24,10 @@ from medallion_assets.stores.memory import MemoryStore
 
 THEN = datetime(2024, 1, 1, tzinfo=timezone.utc)
 CDC = "{pattern: cdc, operation: {column: op, truncate: T}}"
+MISFITS_ALLOWED = "quarantine: {max_rows: 1000000}"
 
 
-def plan_of(silver: str, load: str = CDC, more: str = "quarantine: {max_rows: 1000000}") -> DatasetPlan:
+def plan_of(silver: str, load: str = CDC, more: str = MISFITS_ALLOWED) -> DatasetPlan:
     """The plan of a daily dataset from 2024-01-01 with one silver table."""
     platform = parse_platform(None)
     text = f"""

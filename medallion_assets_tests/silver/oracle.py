@@ -14,7 +14,7 @@ WITHHELD = "__debezium_unavailable_value"
 
 @dataclass(frozen=True)
 class Loaded:
-    """A live load: ``parts`` of rows with k, t, a, b and, for cdc, op (I, U, D, T). ``n`` is its commit."""
+    """A live load: ``parts`` of rows with k, t, a, b, perhaps s, and, for cdc, op (I, U, D, T). ``n`` is its commit."""
 
     n: int
     pattern: Pattern
@@ -32,6 +32,11 @@ class Loaded:
 class Spec:
     model: str = "scd_type_2"
     ordered: bool = True
+    """By t."""
+    second: bool = False
+    """And by s."""
+    positional: bool = True
+    """The source gives rows in an order; otherwise, at a tie, the greater row of the later load counts."""
     delete_mode: str = "hard_delete"
     erase_absent: bool = False
     ignore_nulls: bool = False
@@ -48,6 +53,7 @@ class _Event:
     clock: datetime
     first: int
     t: Any
+    s: Any
     op: int
     values: Row
     pos: int
@@ -57,7 +63,21 @@ class _Event:
     truncate: bool = False
 
     def order(self, spec: Spec) -> tuple[Any, ...]:
-        return (self.clock, self.first, self.op, self.pos) if spec.ordered else (self.clock, self.first, self.pos)
+        if not spec.ordered:
+            return (self.clock, self.first, self.pos)
+        return (self.clock, self.first, _comparable(self.s), self.op, *self.tail(spec))
+
+    def tail(self, spec: Spec) -> tuple[Any, ...]:
+        if spec.positional:
+            return (self.pos,)
+        values = [self.values.get(c) for c in spec.attributes]
+        supplied = (_comparable(None if v == WITHHELD else v) for v in values)
+        return (self.load, *supplied, *(v == WITHHELD for v in values), self.pos)
+
+
+def _comparable(value: Any) -> tuple[bool, Any]:
+    """Null is less than any other."""
+    return (value is not None, value)
 
 
 @dataclass
@@ -130,10 +150,10 @@ def _told(distinct: list[_Event], line: _Line, out: set[int]) -> tuple[list[_Eve
     spec, starts, present = line.spec, line.starts, line.present
     bounds = []
     if spec.delete_mode != "ignore" and spec.model != "full_merge_dedupe":
-        bounds = [_Event(None, line.loads[i].start, -1, None, 1, {}, starts[i], i, full=True, since=starts[i])
+        bounds = [_Event(None, line.loads[i].start, -1, None, None, 1, {}, starts[i], i, full=True, since=starts[i])
                   for i in line.fulls if i not in out]  # fmt: skip
     truncates = [e for e in distinct if e.truncate]
-    told = [e for e in _winners(distinct) if not e.truncate]
+    told = [e for e in _winners(distinct, spec) if not e.truncate]
     absences = 0
     for bound in sorted([*bounds, *truncates], key=lambda e: e.order(spec) if e.first >= 0 else (e.clock, -1)):
         for key in {e.key for e in told}:
@@ -144,7 +164,9 @@ def _told(distinct: list[_Event], line: _Line, out: set[int]) -> tuple[list[_Eve
             if here or not before or not (live or (bound.truncate and spec.delete_mode == "erase")):
                 continue
             absences += bound.full
-            implied = _Event(key, bound.clock, max(bound.first, 0), bound.t, 1, {}, bound.pos, bound.load, bound.full)
+            implied = _Event(
+                key, bound.clock, max(bound.first, 0), bound.t, bound.s, 1, {}, bound.pos, bound.load, bound.full
+            )  # fmt: skip
             implied.since = bound.since
             told.append(implied)
     return distinct, told, absences
@@ -204,7 +226,8 @@ def _rows(loads: list[Loaded], spec: Spec) -> tuple[list[_Event], dict[int, Any]
                     present.setdefault(i, set()).add(row["k"])
                 values = {c: row[c] for c in spec.attributes}
                 code = {"I": 0, "U": 0, "D": 1, "T": 2}[op if load.pattern == "cdc" else "U"]
-                event = _Event(row["k"], clock, first, row["t"] if spec.ordered else None, code, values, pos, i, full)
+                t, s = row["t"] if spec.ordered else None, row["s"] if spec.second else None
+                event = _Event(row["k"], clock, first, t, s, code, values, pos, i, full)
                 event.truncate = code == 2
                 events.append(event)
                 pos += 1
@@ -226,7 +249,11 @@ def _last(told: list[_Event], slices: list[Any], spec: Spec) -> list[Row]:
         e = max(own, key=lambda e: e.order(spec))
         said = {"operation": "delete" if e.op else "upsert"} if merge else {}
         rows.append(
-            {**_base(key, {"t": e.t, **dict.fromkeys(spec.attributes), **e.values}, spec), **said, "since": e.since}
+            {
+                **_base(key, {"t": e.t, "s": e.s, **dict.fromkeys(spec.attributes), **e.values}, spec),
+                **said,
+                "since": e.since,
+            }
         )
     return rows
 
@@ -251,7 +278,7 @@ def _distinct(events: list[_Event], slices: list[Any] | None) -> list[_Event]:
     for e in events:
         values = tuple(e.values.values()) if e.op == 0 else ()
         within = slices[e.load] if slices else None
-        same.setdefault((within, e.op, None if e.truncate else e.key, e.clock, e.first, e.t, values), []).append(e)
+        same.setdefault((within, e.op, None if e.truncate else e.key, e.clock, e.first, e.t, e.s, values), []).append(e)
     kept = []
     for group in same.values():
         last = max(group, key=lambda e: e.pos)
@@ -260,13 +287,11 @@ def _distinct(events: list[_Event], slices: list[Any] | None) -> list[_Event]:
     return kept
 
 
-def _winners(events: list[_Event]) -> list[_Event]:
+def _winners(events: list[_Event], spec: Spec) -> list[_Event]:
+    """Of the events of a key in one full load one."""
     best: dict[Any, _Event] = {}
-    for e in events:
-        name = (e.key, e.load) if e.full else e.pos
-        rank = (e.t, e.pos) if e.t is not None else (e.pos,)
-        if name not in best or rank > ((best[name].t, best[name].pos) if e.t is not None else (best[name].pos,)):
-            best[name] = e
+    for e in sorted(events, key=lambda e: (e.t, _comparable(e.s), *e.tail(spec)) if spec.ordered else (e.pos,)):
+        best[(e.key, e.load) if e.full else e.pos] = e
     return list(best.values())
 
 
@@ -289,16 +314,16 @@ def _of_key(key: Any, events: list[_Event], spec: Spec) -> list[Row]:
     if spec.delete_mode == "erase":
         last = [i for i, e in enumerate(events) if e.op and (not e.full or spec.erase_absent)]
         events = events[last[-1] + 1 :] if last else events
-    lived: Row = {"t": None}
+    lived: Row = {"t": None, "s": None}
     filled = []
     for e, given in _supplied(events, ignore_nulls=spec.ignore_nulls):
         values = given
         if e.op and spec.delete_mode == "tombstone":
-            t = lived["t"] if e.t is None else e.t
+            t, s = (lived["t"], lived["s"]) if e.t is None else (e.t, e.s)
             values = values if any(v not in (None, WITHHELD) for v in e.values.values()) else dict(lived)
-            values["t"] = t
+            values |= {"t": t, "s": s}
         if not e.op:
-            values["t"] = e.t
+            values |= {"t": e.t, "s": e.s}
             lived = dict(values)
         filled.append((e, values))
     clocks = [x for i, x in enumerate(filled) if i + 1 == len(filled) or filled[i + 1][0].clock != x[0].clock]
@@ -307,7 +332,7 @@ def _of_key(key: Any, events: list[_Event], spec: Spec) -> list[Row]:
         was = states[-1] if states else None
         if e.op and was and was["op"]:
             continue
-        state = {"t": values.get("t"), **{c: values.get(c) for c in spec.attributes}}
+        state = {"t": values.get("t"), "s": values.get("s"), **{c: values.get(c) for c in spec.attributes}}
         same = was is not None and was["op"] == e.op and all(was[c] == state[c] for c in state)
         since = was["since"] if was is not None and same else e.since
         states.append({**state, "op": 1 if e.op else 0, "clock": e.clock, "since": since})
@@ -315,7 +340,8 @@ def _of_key(key: Any, events: list[_Event], spec: Spec) -> list[Row]:
 
 
 def _base(key: Any, state: Row, spec: Spec) -> Row:
-    return {"k": key, **({"t": state["t"]} if spec.ordered else {}), **{c: state[c] for c in spec.attributes}}
+    by = ("t", "s") if spec.second else ("t",) if spec.ordered else ()
+    return {"k": key, **{c: state[c] for c in (*by, *spec.attributes)}}
 
 
 def _scd1(key: Any, states: list[Row], spec: Spec) -> list[Row]:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from medallion_assets.errors import InvalidProject
-from medallion_assets_tests.silver.lake import Lake, plan_of
+from medallion_assets_tests.silver.lake import MISFITS_ALLOWED, Lake, plan_of
 from medallion_assets_tests.silver.oracle import WITHHELD, Loaded, Row, Spec, oracle
 from medallion_assets_tests.silver.test_models import (
     MIXED,
@@ -23,15 +23,14 @@ from medallion_assets_tests.silver.test_models import (
     frame,
     loads,
     parsed,
-    silver_of,
+    planned,
 )  # fmt: skip
 
 QUICK = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 LOAD = "{pattern: cdc, operation: {envelope: debezium}}"
-COLUMNS = """
-columns: {t: {type: timestamp, format: epoch_ms, source_names: [__source_ts_ms, t]}}
-quarantine: {max_rows: 1000000}
-"""
+T = "t: {type: timestamp, format: epoch_ms, source_names: [__source_ts_ms, t]}"
+S = "s: {type: integer, source_names: [__source_lsn, s]}"
+COLUMNS = f"columns: {{{T}}}\n{MISFITS_ALLOWED}"
 CODES = {"I": "c", "U": "u", "D": "d", "T": "t"}
 FORMS = ("whole", "wrapped", "flat", "marked", "structs")
 
@@ -42,7 +41,14 @@ def event(row: Row, read: bool) -> Row:
     image = None if op == "t" else {c: row[c] for c in ("k", "a", "b")}
     before, after = (image, None) if op == "d" else (None, image)
     ms = int(row["t"].timestamp() * 1000)
-    return {"before": before, "after": after, "source": {"ts_ms": ms, "lsn": 7}, "op": op, "ts_ms": 1, "ts_us": 1000}
+    return {
+        "before": before,
+        "after": after,
+        "source": {"ts_ms": ms, "lsn": row.get("s", 7)},
+        "op": op,
+        "ts_ms": 1,
+        "ts_us": 1000,
+    }
 
 
 TOMBSTONE: Row = {"before": None, "after": None, "source": None, "op": None, "ts_ms": None, "ts_us": None}
@@ -69,15 +75,15 @@ def told(events: list[Row], form: str) -> pl.DataFrame:
 def flat(e: Row, form: str) -> Row:
     image = e["after"] or e["before"] or {"k": None, "a": None, "b": None}
     row = {c: None if v is None else str(v) for c, v in image.items()}
-    ms = None if e["source"] is None else str(e["source"]["ts_ms"])
+    place = {f"__source_{c}": None if e["source"] is None else str(e["source"][c]) for c in ("ts_ms", "lsn")}
     if form == "marked":  # an operation beside the mark, because nothing else tells a truncate
         mark = None if e["op"] is None else "true" if e["op"] == "d" else "false"
-        return {**row, "__source_ts_ms": ms, "__deleted": mark, "__op": e["op"] if e["op"] == "t" else None}
-    return {**row, "__source_ts_ms": ms, "__op": e["op"]}
+        return {**row, **place, "__deleted": mark, "__op": e["op"] if e["op"] == "t" else None}
+    return {**row, **place, "__op": e["op"]}
 
 
 def lake_of(spec: Spec) -> Lake:
-    return Lake(plan_of(silver_of(spec), LOAD, COLUMNS))
+    return Lake(planned(spec, LOAD, COLUMNS.replace(T, f"{T}, {S}") if spec.second else COLUMNS))
 
 
 def commit(lake: Lake, load: Loaded, form: str, tombstones: bool, appends: bool = False) -> None:

@@ -106,6 +106,12 @@ def test_an_approved_load_is_the_measure_for_the_next() -> None:
 
 
 @pytest.mark.usefixtures("guarded")
+def test_a_held_load_is_no_measure_for_the_next() -> None:
+    found = compare(Spec("scd_type_1", small=2), [full(1, 0, 1, 2, 3, 4), full(2, 1, 1), full(3, 2, 1)])
+    assert (found.held, [r["k"] for r in found.rows]) == ([(2, 4, 3), (3, 4, 3)], [1, 2, 3, 4])
+
+
+@pytest.mark.usefixtures("guarded")
 def test_an_approval_names_a_commit_and_not_what_replaces_it() -> None:
     lake = lake_of(Spec("scd_type_1"), [full(1, 0, 1, 2, 3), full(2, 1, 1)])
     lake.approve(2)

@@ -12,11 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from medallion_assets.lake.manifest import Pattern
-from medallion_assets_tests.silver.lake import CDC, Lake, plan_of
+from medallion_assets.plan.model import DatasetPlan
+from medallion_assets_tests.silver.lake import CDC, MISFITS_ALLOWED, Lake, plan_of
 from medallion_assets_tests.silver.oracle import Answer, Loaded, Row, Spec, oracle
 
 DAY = datetime(2024, 1, 1, tzinfo=timezone.utc)
-SCHEMA = {"k": pl.Int64, "t": pl.Datetime("us", "UTC"), "a": pl.Int64, "b": pl.String}
+SCHEMA = {"k": pl.Int64, "t": pl.Datetime("us", "UTC"), "s": pl.Int64, "a": pl.Int64, "b": pl.String}
 QUICK = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -25,6 +26,7 @@ def rows(pattern: Pattern) -> st.SearchStrategy[Row]:
     cells = {
         "k": st.integers(0, 2),
         "t": st.integers(-1, 8).map(lambda half: DAY + half * timedelta(hours=12)),
+        "s": st.integers(0, 1),
         "a": st.one_of(st.none(), st.integers(0, 1)),
         "b": st.sampled_from(["x", "", None]),
     }
@@ -48,7 +50,7 @@ def loads(draw: st.DrawFn, patterns: tuple[Pattern, ...]) -> list[Loaded]:
 
 def frame(part: tuple[Row, ...], pattern: Pattern) -> pl.DataFrame:
     schema: dict[str, Any] = {**SCHEMA, **({"op": pl.String} if pattern == "cdc" else {})}
-    return pl.DataFrame([tuple(r[c] for c in schema) for r in part], schema=schema, orient="row")
+    return pl.DataFrame([tuple(r.get(c, 0) for c in schema) for r in part], schema=schema, orient="row")
 
 
 def silver_of(spec: Spec) -> str:
@@ -56,7 +58,13 @@ def silver_of(spec: Spec) -> str:
     return (
         f"{{model: {spec.model}, keys: k"
         + (f", delete_mode: {spec.delete_mode}" if spec.delete_mode != "hard_delete" else "")
-        + (", order_by: t" if spec.ordered else ", exclude: t")
+        + (
+            ", order_by: [t, s]"
+            if spec.second
+            else ", order_by: t, exclude: s"
+            if spec.ordered
+            else ", exclude: [t, s]"
+        )
         + (f", ignore_nulls: {str(spec.ignore_nulls).lower()}" if stateful else "")
         + (f", max_delete_fraction: {spec.fraction}" if stateful and spec.fraction != 0.5 else "")
         + (", erase_absent: true" if spec.erase_absent else "")
@@ -65,8 +73,14 @@ def silver_of(spec: Spec) -> str:
     )
 
 
+def planned(spec: Spec, load: str, more: str = MISFITS_ALLOWED) -> DatasetPlan:
+    plan = plan_of(silver_of(spec), load, more)
+    # Rows of a file have an order.
+    return plan if spec.positional else replace(plan, source=plan.source.model_copy(update={"type": "api"}))
+
+
 def lake_of(spec: Spec, found: list[Loaded]) -> Lake:
-    lake = Lake(plan_of(silver_of(spec), CDC))
+    lake = Lake(planned(spec, CDC))
     for load in found:
         commit(lake, load)
     return lake
@@ -87,15 +101,23 @@ SPECS = [
     Spec("scd_type_1", ignore_nulls=True, delete_mode="tombstone"),
     Spec("scd_type_2", track=("a",)),
     Spec("scd_type_2", track=("b",), delete_mode="tombstone"),
+    Spec("scd_type_2", second=True),
+    Spec("scd_type_2", second=True, delete_mode="tombstone"),
+    Spec("scd_type_1", second=True, delete_mode="erase"),
+    Spec("scd_type_2", positional=False),
+    Spec("scd_type_1", second=True, positional=False, delete_mode="tombstone"),
 ]  # fmt: skip
 OTHERS = [
     Spec("derived_event", delete_mode="tombstone"),
     Spec("derived_event", delete_mode="ignore", track=("a",)),
     Spec("derived_event", delete_mode="tombstone", ordered=False),
     Spec("incremental_merge"),
+    Spec("derived_event", second=True, delete_mode="tombstone", positional=False),
     Spec("incremental_merge", ordered=False),
+    Spec("incremental_merge", second=True, positional=False),
     Spec("full_merge_dedupe"),
     Spec("full_merge_dedupe", ordered=False),
+    Spec("full_merge_dedupe", second=True),
 ]
 PATTERNS: list[tuple[Pattern, ...]] = [
     ("full",),
