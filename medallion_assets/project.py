@@ -1,6 +1,6 @@
 """The composition root: a folder of intents and an environment become plans, open stores and the verbs bound to them.
 
-The only module that reads the project's files, the environment and the clock. Reading a project imports neither Polars
+The only module that reads the environment and the clock. Reading a project imports neither Polars
 nor Dagster; what a verb needs is imported when it is used.
 """
 
@@ -25,15 +25,13 @@ from medallion_assets.errors import (
     Problem,
     StorageError,
 )
-from medallion_assets.intent.parse import parse_platform, parse_project
+from medallion_assets.folder import is_of, planned, read_intents, read_platform
 from medallion_assets.intent.platform import Platform
 from medallion_assets.intent.source import File, Kafka
 from medallion_assets.lake.ports import Clock, Progress, Source, Store, Table
 from medallion_assets.lake.window import Partition, Window
-from medallion_assets.plan.cache import MANY, Planned, cached, key_of
 from medallion_assets.plan.calendar import partition_at, partition_of, partitions_between
 from medallion_assets.plan.catalog import plan_named, plans_named, runnable, silver_named
-from medallion_assets.plan.compile import compile_plans
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 from medallion_assets.secrets.resolve import Resolver, read_env_file
 
@@ -92,8 +90,8 @@ class Project:
         """
         variables = os.environ if variables is None else variables
         root = root.resolve()
-        platform = _read_platform(root, env or variables.get("MEDALLION_ENV"))
-        return cls._of(root, platform, _read_intents(root), variables)
+        platform = read_platform(root, env or variables.get("MEDALLION_ENV"))
+        return cls._of(root, platform, read_intents(root), variables)
 
     @classmethod
     def load_sound(
@@ -105,13 +103,13 @@ class Project:
         """
         variables = os.environ if variables is None else variables
         root = root.resolve()
-        platform = _read_platform(root, env or variables.get("MEDALLION_ENV"))
-        files, broken = _read_intents(root), dict[str, tuple[Problem, ...]]()
+        platform = read_platform(root, env or variables.get("MEDALLION_ENV"))
+        files, broken = read_intents(root), dict[str, tuple[Problem, ...]]()
         while True:
             try:
                 return cls._of(root, platform, files, variables), broken
             except InvalidProject as error:  # noqa: PERF203 - a round for each generation of broken files
-                found = {file: tuple(p for p in error.problems if _is_of(p, file)) for file in files}
+                found = {file: tuple(p for p in error.problems if is_of(p, file)) for file in files}
                 found = {file: problems for file, problems in found.items() if problems}
                 if not found:
                     raise
@@ -120,7 +118,7 @@ class Project:
 
     @classmethod
     def _of(cls, root: Path, platform: Platform, files: Mapping[str, str], variables: Mapping[str, str]) -> "Project":
-        plans, warnings = _planned(root, platform, files)
+        plans, warnings = planned(root, platform, files)
         return cls(root, platform, plans, warnings, variables)
 
     # -------------------------------------------------------------------------------------------- plans
@@ -762,18 +760,6 @@ class Project:
         )
 
 
-def _planned(root: Path, platform: Platform, files: Mapping[str, str]) -> Planned:
-    """Plans and warnings, from ``.medallion`` below ``root`` when they were compiled before."""
-
-    def compiled() -> Planned:
-        intents = parse_project(files, platform)
-        return compile_plans(intents, platform), tuple(problem for located in intents for problem in located.warnings)
-
-    if len(files) < MANY:
-        return compiled()
-    return cached(root / ".medallion", key_of(files, platform), compiled)
-
-
 def _absent(source: Source, partition: Partition) -> ExtractionError | None:
     """SRC-002, when no file matches for a partition; None for a source of something else."""
     from medallion_assets.sources.files.source import FileSource
@@ -794,67 +780,6 @@ def _panics() -> type[BaseException]:
 
     panic: type[BaseException] = PanicException
     return panic
-
-
-def _read_platform(root: Path, env: str | None) -> Platform:
-    file = root / "platform.yaml"
-    overlay = root / f"platform.{env}.yaml"
-    platform = parse_platform(
-        _read(root, file) if file.is_file() else None,
-        _read(root, overlay) if env and overlay.is_file() else None,
-        file.name,
-        overlay.name,
-    )
-    if env and not overlay.is_file() and env != platform.environment:
-        raise ConfigError(
-            "CLI-010",
-            f"There is no environment '{env}': {overlay.name} does not exist.",
-            where=str(root),
-            fix=f"write {overlay.name}, or leave --env and MEDALLION_ENV out for '{platform.environment}'.",
-        )
-    return platform
-
-
-def _is_of(problem: Problem, file: str) -> bool:
-    """Whether a problem stands in ``file``: ``file:line:column  key``."""
-    return problem.where == file or problem.where.startswith(f"{file}:")
-
-
-def _read_intents(root: Path) -> Mapping[str, str]:
-    files = {p.relative_to(root).as_posix(): _read(root, p) for p in _intent_files(root)}
-    if not files:
-        raise ConfigError(
-            "CLI-001",
-            f"There are no intents below {root / 'intents'}.",
-            where=str(root),
-            fix="name the project's folder with --project, or write intents/<name>.yaml.",
-        )
-    return files
-
-
-def _intent_files(root: Path) -> list[Path]:
-    folder = root / "intents"
-    for file in sorted(folder.rglob("*.yml")):
-        raise ConfigError(
-            "CLI-011",
-            "An intent's file name ends in .yaml; this one would not be read.",
-            where=file.relative_to(root).as_posix(),
-            fix=f"rename it to {file.with_suffix('.yaml').name}.",
-        )
-    return sorted(folder.rglob("*.yaml"))
-
-
-def _read(root: Path, file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
-        raise ConfigError(
-            "CLI-004",
-            f"The file cannot be read: {reason}.",
-            where=file.relative_to(root).as_posix(),
-            fix="save it as UTF-8 and check who may read it.",
-        ) from None
 
 
 def _new_id() -> str:

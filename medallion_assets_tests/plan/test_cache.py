@@ -6,7 +6,7 @@ from pathlib import Path
 import pydantic
 import pytest
 
-from medallion_assets import project as projects
+from medallion_assets import folder
 from medallion_assets.errors import InvalidProject
 from medallion_assets.intent.parse import parse_platform, parse_project
 from medallion_assets.plan import cache
@@ -160,7 +160,7 @@ def many(tmp_path: Path) -> Path:
 def test_a_project_of_many_intents_compiles_once(many: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = Project.load(many, variables={"TOKEN": "s3cr3t-value"})
     with monkeypatch.context() as patched:
-        patched.setattr(projects, "compile_plans", lambda *_: never())
+        patched.setattr(folder, "compile_plans", lambda *_: never())
         again = Project.load(many, variables={})
         assert (again.plans, again.warnings) == (first.plans, first.warnings)
         (many / "intents/t0.yaml").write_text(INTENT.format(n=0).replace("min: 0", "min: 1"))
