@@ -28,22 +28,34 @@ Put = Callable[[pl.DataFrame], Pieces]
 
 
 @pytest.fixture(
-    params=["delta", "parquet", "parquet in memory", "parquet on moto",
-            pytest.param("parquet on s3", marks=pytest.mark.service),
-            pytest.param("parquet on azure", marks=pytest.mark.service)]
-)  # fmt: skip
+    params=[
+        # No Delta on moto: deltalake keeps the interpreter's lock while it waits for an answer of this very process.
+        ("delta", "local"),
+        ("parquet", "local"),
+        ("parquet", "memory"),
+        ("parquet", "moto"),
+        *(
+            pytest.param((format_, where), marks=pytest.mark.service)
+            for format_ in ("delta", "parquet")
+            for where in ("s3", "azure")
+        ),
+    ],
+    ids=" on ".join,
+)
 def open_(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
-    if request.param == "delta":
-        return lambda: DeltaTable(str(tmp_path / "system=a" / "v1"), {}, "app")
-    store: Store = LocalStore(tmp_path)
-    if request.param == "parquet in memory":
+    format_, where = request.param
+    if where == "local":
+        store: Store = LocalStore(tmp_path)
+    elif where == "memory":
         store = MemoryStore()
-    elif request.param == "parquet on moto":
+    elif where == "moto":
         store = opened_store(request.getfixturevalue("moto"))
-    elif request.param != "parquet":
-        server = request.getfixturevalue(f"{request.param.rpartition(' ')[2]}_server")
-        store = opened_store(server.store())
-    return lambda: ParquetTable(store, "system=a/v1", "scd_type_2")
+    else:
+        store = opened_store(request.getfixturevalue(f"{where}_server").store())
+    path = f"system=a/v1-{uuid4().hex}"
+    if format_ == "delta":
+        return lambda: DeltaTable(store.url(path), store.options, "app")
+    return lambda: ParquetTable(store, path, "scd_type_2")
 
 
 @pytest.fixture(params=["memory", "files"])
