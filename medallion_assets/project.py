@@ -508,6 +508,7 @@ class Project:
         from medallion_assets.runs.export import export_csv
         from medallion_assets.runs.refine import refine
         from medallion_assets.tables.open import refuse_other_format
+        from medallion_assets.tables.reading import reading
 
         store, room, beside = self.store(plan.bronze.store), self._room(silver), self.store(silver.store)
         run_id = run_id or _new_id()
@@ -524,7 +525,8 @@ class Project:
                                             quarantine_store=beside, progress=progress)  # fmt: skip
                 done = replace(done, changed=before.changed + done.changed, written=before.written or done.written)
             if "csv" in silver.exports:
-                export_csv(silver, table, done, beside)
+                with reading(str(silver.entity)):
+                    export_csv(silver, table, done, beside)
             told(done)
             return done
 
@@ -567,15 +569,11 @@ class Project:
     def verify_silver(self, plan: DatasetPlan, silver: SilverPlan, refined: "Refined") -> "tuple[CheckResult, ...]":
         """The verdict of each check of the table on what ``refined`` left, but for those that it gave itself."""
         from medallion_assets.runs.verify import verify_silver
+        from medallion_assets.tables.reading import reading
 
-        verdicts = verify_silver(
-            plan,
-            silver,
-            refined,
-            store=self.store(plan.bronze.store),
-            table=self.table(silver),
-            around=self._around(plan),
-        )
+        table, store, around = self.table(silver), self.store(plan.bronze.store), self._around(plan)
+        with reading(str(silver.entity)):
+            verdicts = verify_silver(plan, silver, refined, store=store, table=table, around=around)
         given = {check.name for check in refined.checks}
         return tuple(check for check in verdicts if check.name not in given)
 

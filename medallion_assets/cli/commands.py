@@ -79,7 +79,10 @@ def _silver_status(project: Project, plan: DatasetPlan, silver: SilverPlan, head
     if verify and behind == 0:  # a refine of nothing new writes nothing and gives the numbers to judge
         refined = project.refine(plan, silver)
         checks = (*refined.checks, *project.verify_silver(plan, silver, refined))
-    rows = int(table.scan().select(_length()).collect().item())
+    from medallion_assets.tables.reading import reading
+
+    with reading(str(silver.entity)):
+        rows = int(table.scan().select(_length()).collect().item())
     return SilverStatus(str(silver.entity), table.version, rows, state.accounting.get("quarantined", 0), behind, checks)
 
 
@@ -126,7 +129,10 @@ def show(
     table = project.table(silver)
     if table.version is None:
         raise _not_shown(name, "The table has not been built yet.", f"build it with `medallion run {plan.name}`.")
-    return _first(str(silver.entity), _versions(table.scan(), plan, silver, as_of, current), limit)
+    from medallion_assets.tables.reading import reading
+
+    with reading(str(silver.entity)):
+        return _first(str(silver.entity), _versions(table.scan(), plan, silver, as_of, current), limit)
 
 
 def _show_bronze(project: Project, name: str, dataset: str, key: str | None, limit: int) -> Shown:

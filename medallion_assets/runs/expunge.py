@@ -23,6 +23,7 @@ from medallion_assets.lake.ports import Clock, Store, Table
 from medallion_assets.plan.model import DatasetPlan, SilverPlan
 from medallion_assets.runs.matched import KEY, ROW, Keys, match
 from medallion_assets.silver.columns import COMMIT, IS_CURRENT, IS_DELETED, PART
+from medallion_assets.tables.reading import reading
 
 __all__ = ["Expunged", "expunge"]
 
@@ -131,7 +132,8 @@ class _Run:
                     "SLV-013", f"The table {why}, so it cannot tell which keys were deleted.", where=str(silver.entity),
                     fix=f"medallion run {self.plan.name}, or medallion approve {self.plan.name}.",
                 )  # fmt: skip
-            live = table.scan().filter(*_live(silver)).join(wanted.lazy(), on=list(self.keys.names)).collect()
+            with reading(str(silver.entity)):
+                live = table.scan().filter(*_live(silver)).join(wanted.lazy(), on=list(self.keys.names)).collect()
             if live.height:
                 self._refuse_live(f"{live.height} of the keys are live in {silver.entity}.", live[KEY][0])
         if not judges:

@@ -29,6 +29,7 @@ from medallion_assets.silver.columns import (
     TO,
 )
 from medallion_assets.silver.text import as_text
+from medallion_assets.tables.reading import reading
 
 __all__ = ["BronzeRow", "Origin", "SilverRow", "bronze_rows", "part_named", "rows_by_part", "rows_from", "rows_where"]
 
@@ -88,7 +89,8 @@ def rows_where(
             fix=f"name some of {', '.join(schema)}.",
         )  # fmt: skip
     found = rows.filter(*(_reads(name, value, schema[name]) for name, value in asked.items()))
-    return tuple(_placed(plan, silver, found, tuple(asked), _Log(store, plan.bronze.path)))
+    with reading(str(silver.entity)):
+        return tuple(_placed(plan, silver, found, tuple(asked), _Log(store, plan.bronze.path)))
 
 
 def _reads(name: str, value: str, dtype: pl.DataType) -> pl.Expr:
@@ -102,8 +104,9 @@ def rows_from(
 ) -> tuple[int, tuple[SilverRow, ...]]:
     """How many rows of the table came from this part, and the first of them. Raises StorageError SLV-006, BRZ-…."""
     rows = table.scan().filter(pl.col(BRONZE_PART) == origin.address)
-    count = int(rows.select(pl.len()).collect().item())
-    return count, tuple(_placed(plan, silver, rows, (), _Log(store, plan.bronze.path), limit=limit))
+    with reading(str(silver.entity)):
+        count = int(rows.select(pl.len()).collect().item())
+        return count, tuple(_placed(plan, silver, rows, (), _Log(store, plan.bronze.path), limit=limit))
 
 
 def rows_by_part(plan: DatasetPlan, *, table: Table, store: Store) -> tuple[tuple[Origin, int], ...]:

@@ -15,6 +15,7 @@ from medallion_assets.runs.build import build
 from medallion_assets.runs.differences import differences
 from medallion_assets.runs.room import Room
 from medallion_assets.runs.scratch import Scratch
+from medallion_assets.tables.reading import reading
 
 __all__ = ["Proof", "prove"]
 
@@ -56,7 +57,8 @@ def prove(plan: DatasetPlan, silver: SilverPlan, *, store: Store, table: Table, 
     with Scratch() as scratch:
         built = build(plan, silver, head, store=store, room=room, scratch=scratch)
         try:
-            found = _compared(plan, silver, table.scan(), built.pieces, scratch)
+            with reading(str(silver.entity)):
+                found = _compared(plan, silver, table.scan(), built.pieces, scratch)
             return replace(found, bronze_n=state.bronze_n)
         except Corrupt as error:
             return Proof(state.bronze_n, schema=error.problem.what.removesuffix("."))

@@ -33,6 +33,7 @@ from medallion_assets.runs.room import Choice, Room
 from medallion_assets.runs.scratch import Scratch
 from medallion_assets.silver.content import content
 from medallion_assets.silver.place import ranked
+from medallion_assets.tables.reading import reading
 
 __all__ = ["refine"]
 
@@ -176,7 +177,7 @@ def _replaced(run: _Run, head: Head, built: Built, scratch: Scratch, *, up_to_da
     )
     changed, same = built.pieces.height, False
     if run.table.version is not None:
-        changed, same = _compare(run.table, built.pieces, scratch)
+        changed, same = _compare(run, built.pieces, scratch)
     if same and not up_to_date:
         run.table.advance(after)
     elif not same:
@@ -212,15 +213,16 @@ def _require_same_log(run: _Run, log: CommitLog, head: Head, state: TableState |
         )  # fmt: skip
 
 
-def _compare(table: Table, rows: Pieces, scratch: Scratch) -> tuple[int, bool]:
+def _compare(run: _Run, rows: Pieces, scratch: Scratch) -> tuple[int, bool]:
     """Rows added or removed, and whether the table is already these rows under these types; all of them when it is
     damaged.
     """
-    old = table.scan()
+    old = run.table.scan()
     try:
-        if old.collect_schema() != rows.schema:
-            return rows.height + int(old.select(pl.len()).collect().item()), False
-        changed = sum(differences(old, rows, scratch))
+        with reading(str(run.silver.entity)):
+            if old.collect_schema() != rows.schema:
+                return rows.height + int(old.select(pl.len()).collect().item()), False
+            changed = sum(differences(old, rows, scratch))
     except Corrupt:
         return rows.height, False
     return changed, changed == 0

@@ -25,6 +25,7 @@ from medallion_assets.lake.results import Compacted
 from medallion_assets.tables.delta_log import files_of, flush, name_of, paths_of, schema_of, slices_of
 from medallion_assets.tables.encoded import conflict, decoded, refuse_older, storable
 from medallion_assets.tables.files import among, arrow, others, stored, streamed, tellable, told, written
+from medallion_assets.tables.reading import reading
 
 if TYPE_CHECKING:
     import deltalake
@@ -39,6 +40,7 @@ they carry of the state may be older than that run."""
 _UNNAMED = timedelta(days=1)
 _LARGE = 32 << 20
 """Bytes of a file that is not joined with others when its rows change."""
+_FRAME = re.compile(r"\d+: |at ")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -71,7 +73,9 @@ class DeltaTable:
         except TableNotFoundError:
             self._table = None
         except DeltaError as error:
-            raise self._failed(error) from error
+            raise self._failed(
+                error, fix="restore the table's log, or move its folder away and run it again: bronze has all rows."
+            ) from error
 
     @property
     def version(self) -> int | None:
@@ -140,7 +144,8 @@ class DeltaTable:
             if mine.height or not keys.width:
                 rows = self._read(paths, schema, by, values, file=FILE).select(*schema, FILE)
                 found.append(among(rows, mine))
-        rows_found = pl.concat(found).collect(engine="streaming")
+        with reading(self._url):
+            rows_found = pl.concat(found).collect(engine="streaming")
         names = {uri: name_of(uri) for uri in rows_found[FILE].unique()}
         return rows_found.with_columns(pl.col(FILE).replace(names))
 
@@ -156,8 +161,10 @@ class DeltaTable:
         if self._table is None:
             raise self._absent()
         with _Failures(self):
+            with reading(self._url):
+                actions = list(self._patched(self._table, gone, rows, by))
             self._table.create_write_transaction(
-                list(self._patched(self._table, gone, rows, by)), "append", self._table.schema(),
+                actions, "append", self._table.schema(),
                 partition_by=self._table.metadata().partition_columns, commit_properties=self._properties(state),
             )  # fmt: skip
         return self._committed()
@@ -330,11 +337,12 @@ class DeltaTable:
     def _absent(self) -> StorageError:
         return StorageError("SLV-006", "The table does not exist yet.", where=self._url, fix="run refine first.")
 
-    def _failed(self, error: Exception) -> StorageError:
-        # Its words come in lines with colours and arrows; what happened is in the last of them.
+    def _failed(self, error: Exception, *, fix: str = "") -> StorageError:
+        # Its words come in lines with colours and arrows; what happened is in the last of them, before its own stack.
         lines = [text for line in _COLOUR.sub("", str(error)).splitlines() if (text := line.strip(" ↳"))]
-        what = "; ".join(dict.fromkeys(lines)) or type(error).__name__
-        return StorageError("SLV-005", f"Delta: {what}", where=self._url)
+        told = [line for line in lines if not _FRAME.match(line)]
+        what = "; ".join(dict.fromkeys(told)) or type(error).__name__
+        return StorageError("SLV-005", f"Delta: {what}", where=self._url, fix=fix)
 
     def conflict(self) -> Conflict:
         """Another run was first."""

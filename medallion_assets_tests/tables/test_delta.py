@@ -1,6 +1,5 @@
 """Delta tables: what other tools and upkeep do to them, and what Delta's own errors become."""
 
-import json
 import os
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,7 +13,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from medallion_assets.errors import Conflict, StorageError
+from medallion_assets.errors import Conflict, Corrupt, StorageError
 from medallion_assets.lake.pieces import Pieces
 from medallion_assets.lake.ports import FILE
 from medallion_assets.tables import delta
@@ -162,13 +161,28 @@ def test_the_state_outlives_its_entry_of_the_log(tmp_path: Path) -> None:
     assert opened(tmp_path).state() == state(3)
 
 
-def test_a_broken_log_is_said_to_be_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("log", ['{"nonsense": 1}', "{bad"])
+def test_a_broken_log_is_said_to_be_one(tmp_path: Path, log: str) -> None:
     table = opened(tmp_path)
     table.replace(Pieces.of(ROWS), state(1))
-    log = tmp_path / "system=a" / "v1" / "_delta_log" / f"{0:020d}.json"
-    log.write_text(json.dumps({"nonsense": 1}))
-    with pytest.raises(StorageError, match="SLV-005"):
+    (tmp_path / "system=a" / "v1" / "_delta_log" / f"{0:020d}.json").write_text(log)
+    with pytest.raises(StorageError, match="SLV-005") as caught:
         opened(tmp_path)
+    assert "<unknown>" not in str(caught.value)
+    assert "move its folder away" in str(caught.value)
+
+
+@pytest.mark.parametrize("damage", ["lost", "broken"])
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, damage: str) -> None:
+    table = opened(tmp_path)
+    table.replace(Pieces.of(ROWS), state(1))
+    gone = table.matching(ROWS.select("id").head(1))
+    for file in tmp_path.rglob("*.parquet"):
+        file.unlink() if damage == "lost" else file.write_bytes(b"PAR1" + b"\xff" * 100 + file.read_bytes()[104:])
+    with pytest.raises(Corrupt, match="SLV-015"):
+        table.matching(ROWS.select("id"))
+    with pytest.raises(Corrupt, match="SLV-015"):
+        table.patch(gone, ROWS.clear(), state(2), by=["id"])
 
 
 def test_writing_and_reading_need_neither_pyarrow_nor_numpy(tmp_path: Path) -> None:
