@@ -23,8 +23,8 @@ from medallion_assets.lake.pieces import Pieces
 from medallion_assets.lake.ports import FILE, TableState
 from medallion_assets.lake.results import Compacted
 from medallion_assets.tables.delta_log import files_of, flush, name_of, paths_of, schema_of, slices_of
-from medallion_assets.tables.encoded import conflict, decoded, refuse_older, storable
-from medallion_assets.tables.files import among, arrow, others, stored, streamed, tellable, told, written
+from medallion_assets.tables.encoded import conflict, decoded, refuse_older, type_name
+from medallion_assets.tables.files import among, others, stored, streamed, tellable, told, written
 from medallion_assets.tables.reading import reading
 
 if TYPE_CHECKING:
@@ -161,8 +161,13 @@ class DeltaTable:
         if self._table is None:
             raise self._absent()
         with _Failures(self):
-            with reading(self._url):
+            try:
                 actions = list(self._patched(self._table, gone, rows, by))
+            except (pl.exceptions.PolarsError, FileNotFoundError):
+                # Polars does not say whether it was reading or writing.
+                with reading(self._url):
+                    self.scan().select(pl.all().null_count()).collect(engine="streaming")
+                raise
             self._table.create_write_transaction(
                 actions, "append", self._table.schema(),
                 partition_by=self._table.metadata().partition_columns, commit_properties=self._properties(state),
@@ -181,7 +186,7 @@ class DeltaTable:
         from deltalake.transaction import RemoveAction
 
         schema, keys = schema_of(table), table.metadata().partition_columns
-        rows = rows.select(storable(name, dtype) for name, dtype in rows.schema.items())
+        rows = stored(rows.lazy()).collect()
         new = rows.partition_by(keys, as_dict=True) if keys else {(): rows}
         touched, now = dict(gone[FILE].value_counts().iter_rows()), time_ns() // 1_000_000
         actions = {name_of(path): (path, size, rows) for path, size, rows in files_of(table)}
@@ -207,59 +212,58 @@ class DeltaTable:
 
     def replace(self, rows: Pieces, state: TableState, *, partition_by: Sequence[str] = (), again: bool = False) -> int:
         self._refuse_older(state, again=again)
+        whole = stored(rows.lazy())
         with _Failures(self):
-            if not rows.fits and self._streams(rows, partition_by):
-                self._replaced(rows, state, partition_by)
+            if self._takes(whole.collect_schema(), partition_by):
+                self._replaced(whole, state, list(partition_by))
             else:
-                self._rewritten(rows, state, partition_by)
+                self._rewritten(rows, state, list(partition_by))
         return self._committed()
 
-    def _streams(self, rows: Pieces, partition_by: Sequence[str]) -> bool:
+    def _takes(self, schema: Mapping[str, pl.DataType], partition_by: Sequence[str]) -> bool:
         """Whether files that are already written can become the whole table in one commit: the log must be able to say
         which slice they belong to, and deltalake changes neither slices nor protocol in such a commit.
         """
-        if not all(tellable(rows.schema[name]) for name in partition_by):
+        if not all(tellable(schema[name]) for name in partition_by):
             return False
         if self._table is None:
             return True
         local = pl.Datetime("us")
-        fits = local in schema_of(self._table).values() or local not in stored(pl.DataFrame(schema=rows.schema)).dtypes
+        fits = local in schema_of(self._table).values() or local not in schema.values()
         return fits and self._table.metadata().partition_columns == list(partition_by)
 
-    def _replaced(self, rows: Pieces, state: TableState, partition_by: Sequence[str]) -> None:
+    def _replaced(self, rows: pl.LazyFrame, state: TableState, partition_by: list[str]) -> None:
         """Write the files ourselves: deltalake's writer holds gigabytes of a table that comes in a stream."""
         from deltalake import Schema
         from deltalake.transaction import create_table_with_add_actions
 
-        whole = rows.lazy().select(storable(name, dtype) for name, dtype in rows.schema.items())
-        schema = Schema.from_arrow(arrow(rows))
-        actions = list(written(whole, self._url, self._options, {}, partition_by))
+        fields = [
+            {"name": name, "type": type_name(dtype), "nullable": True, "metadata": {}}
+            for name, dtype in rows.collect_schema().items()
+        ]
+        schema = Schema.from_json(json.dumps({"type": "struct", "fields": fields}))
+        actions = list(written(rows, self._url, self._options, {}, partition_by))
+        properties = self._properties(state)
         if self._table is None:
             create_table_with_add_actions(
-                self._url, schema, actions, mode="error", partition_by=list(partition_by),
-                storage_options=self._options, commit_properties=self._properties(state),
+                self._url, schema, actions, mode="error", partition_by=partition_by, storage_options=self._options,
+                commit_properties=properties,
             )  # fmt: skip
         else:
             self._table.create_write_transaction(
-                [*actions], "overwrite", schema, partition_by=list(partition_by),
-                commit_properties=self._properties(state),
-            )  # fmt: skip
+                [*actions], "overwrite", schema, partition_by=partition_by, commit_properties=properties
+            )
 
-    def _rewritten(self, rows: Pieces, state: TableState, partition_by: Sequence[str]) -> None:
-        from deltalake import write_deltalake
+    def _rewritten(self, rows: Pieces, state: TableState, partition_by: list[str]) -> None:
+        from deltalake import WriterProperties, write_deltalake
 
-        data, properties = stored(rows.whole()) if rows.fits else streamed(rows), self._properties(state)
-        keys = list(partition_by)
-        if self._table is None:
-            write_deltalake(
-                self._url, data, mode="error", partition_by=keys or None, storage_options=self._options,
-                commit_properties=properties,
-            )  # fmt: skip
-        else:
-            write_deltalake(
-                self._table, data, mode="overwrite", schema_mode="overwrite", partition_by=keys,
-                commit_properties=properties,
-            )  # fmt: skip
+        write_deltalake(
+            self._url if self._table is None else self._table, streamed(rows),
+            mode="error" if self._table is None else "overwrite",
+            schema_mode=None if self._table is None else "overwrite", partition_by=partition_by or None,
+            storage_options=self._options, commit_properties=self._properties(state),
+            writer_properties=WriterProperties(compression="ZSTD", compression_level=1),
+        )  # fmt: skip
 
     def advance(self, state: TableState) -> int:
         self._refuse_older(state)
@@ -367,7 +371,7 @@ class _Failures:
             if "already exists" in str(error):
                 raise self._table.conflict() from error
             raise self._table._failed(error) from error
-        if isinstance(error, OSError):  # a full disk, a folder that may not be written
+        if isinstance(error, OSError | pl.exceptions.PolarsError):  # a full disk, a folder that may not be written
             raise self._table._failed(error) from error
 
 

@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from itertools import count
 from time import time_ns
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake.transaction import AddAction
 
-__all__ = ["PLAIN", "among", "arrow", "others", "stored", "streamed", "tellable", "told", "written"]
+__all__ = ["PLAIN", "among", "others", "stored", "streamed", "tellable", "told", "written"]
 
 _BATCH_ROWS = 65_536
 _BYTES_IN_MEMORY = 1 << 30
@@ -71,6 +73,15 @@ def told(value: object) -> str | None:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a file goes: below the table, in which slice as the log spells it, and that slice's values themselves."""
+
+    path: str
+    slice_: dict[str, str | None]
+    keys: tuple[object, ...]
+
+
 def written(
     rows: pl.LazyFrame, url: str, options: Mapping[str, str] | None, values: Mapping[str, object],
     by: Sequence[str] = (),
@@ -83,23 +94,20 @@ def written(
     """
     from deltalake.transaction import AddAction
 
-    stem, placed = uuid4().hex, dict[str, tuple[str, dict[str, str | None]]]()
+    stem, placed = uuid4().hex, dict[str, _Place]()
     files: list[pl.io.partition.SinkedPath] = []
     numbers = count()
 
     def place(at: "pl.io.partition.FileProviderArgs") -> str:
-        found = {**values, **at.partition_keys.row(0, named=True)}
-        slice_ = {name: told(value) for name, value in found.items()}
+        found = at.partition_keys.row(0)
+        slice_ = {name: told(value) for name, value in (*values.items(), *zip(by, found, strict=True))}
         file = f"part-{next(numbers):05d}-{stem}.zstd.parquet"
         # A folder is for people's eyes: the log says which slice a file belongs to.
         folders = [f"{name}={value}" for name, value in slice_.items()]
         plain = all(PLAIN.match(part) for folder in folders for part in folder.split("=", 1))
-        placed[file] = "/".join((*folders, file)) if plain else file, slice_
-        return placed[file][0]
+        placed[file] = _Place("/".join((*folders, file)) if plain else file, slice_, found)
+        return placed[file].path
 
-    # Whoever skips files knows the slices already; of several files of one nobody knows which value lies in which.
-    schema = {} if by else rows.collect_schema()
-    ranged = [name for name, dtype in schema.items() if dtype.is_integer() or isinstance(dtype, pl.Date)]
     sink = rows.sink_parquet(
         pl.PartitionBy(
             url, file_path_provider=place, key=list(by) or None, include_key=False if by else None,
@@ -109,17 +117,24 @@ def written(
         storage_options=None if options is None else dict(options),
         sinked_paths_callback=lambda sunk: files.extend(sunk.paths),
     )  # fmt: skip
-    facts = rows.select(
+    ranged = [
+        name for name, dtype in rows.collect_schema().items()
+        if name not in by and (dtype.is_integer() or isinstance(dtype, pl.Date))
+    ]  # fmt: skip
+    asked = (
         pl.col(ranged).min().name.prefix("min:"), pl.col(ranged).max().name.prefix("max:"),
         pl.col(ranged).null_count().name.prefix("nulls:"),
     )  # fmt: skip
+    facts = rows.group_by(by).agg(asked) if by else rows.select(asked)
     _, found = pl.collect_all([sink, facts], engine="streaming")
-    ranges = _ranges(ranged, found.row(0, named=True)) if ranged and len(files) == 1 else {}
-    for file in files:
-        if file.num_rows:
-            path, slice_ = placed[str(file.path).rpartition("/")[2]]
-            stats = json.dumps({"numRecords": file.num_rows, **ranges})
-            yield AddAction(path, file.num_bytes, slice_, time_ns() // 1_000_000, data_change=True, stats=stats)
+    of_slice = {tuple(row[name] for name in by): row for row in found.iter_rows(named=True)}
+    full = [(file, placed[str(file.path).rpartition("/")[2]]) for file in files if file.num_rows]
+    alone = Counter(at.keys for _, at in full)
+    for file, at in full:
+        # Of several files of one slice nobody knows which value lies in which.
+        ranges = _ranges(ranged, of_slice[at.keys]) if ranged and alone[at.keys] == 1 else {}
+        stats = json.dumps({"numRecords": file.num_rows, **ranges})
+        yield AddAction(at.path, file.num_bytes, at.slice_, time_ns() // 1_000_000, data_change=True, stats=stats)
 
 
 def _ranges(columns: Sequence[str], facts: Mapping[str, object]) -> dict[str, object]:
@@ -136,21 +151,20 @@ def _json(value: object) -> object:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def stored(rows: pl.DataFrame) -> pl.DataFrame:
+def stored(rows: pl.LazyFrame) -> pl.LazyFrame:
     """The rows in types that Delta has."""
-    return rows.select(storable(name, dtype) for name, dtype in rows.schema.items())
-
-
-def arrow(rows: Pieces) -> "pa.Schema":
-    """Their types as Delta is told of them."""
-    return stored(pl.DataFrame(schema=rows.schema)).to_arrow().schema
+    return rows.select(storable(name, dtype) for name, dtype in rows.collect_schema().items())
 
 
 def streamed(rows: Pieces) -> "pa.RecordBatchReader":
     """One piece after the other, each read when it is its turn, and few of its rows at once in a form for Delta."""
     import pyarrow as pa
 
-    schema = arrow(rows)
-    some = (stored(some).to_arrow().cast(schema) for piece in rows for some in piece.iter_slices(_BATCH_ROWS))
+    schema = stored(pl.LazyFrame(schema=rows.schema)).collect().to_arrow().schema
+    some = (
+        stored(some.lazy()).collect().to_arrow().cast(schema)
+        for piece in rows
+        for some in piece.iter_slices(_BATCH_ROWS)
+    )
     batches = (batch for table in some for batch in table.to_batches())
     return pa.RecordBatchReader.from_batches(schema, batches)

@@ -203,23 +203,34 @@ print([m for m in ("pyarrow", "numpy", "pandas") if m in sys.modules])
     assert run([executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 
-def test_a_full_disk_is_an_error_of_ours(tmp_path: Path) -> None:
+@pytest.mark.parametrize("what", ["replace", "patch", "stream", "rewrite"])
+def test_a_full_disk_is_an_error_of_ours(tmp_path: Path, what: str) -> None:
     """In a process of its own: the limit holds for every file that it writes."""
     script = f"""
 import resource
+from pathlib import Path
 import polars as pl
 from medallion_assets.errors import StorageError
 from medallion_assets.lake.pieces import Pieces
 from medallion_assets.lake.ports import TableState
-from medallion_assets.tables import delta
 from medallion_assets.tables.delta import DeltaTable
-from medallion_assets_tests.tables.lake import ROWS, held_by, state
-resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+rows = pl.DataFrame({{"a": range(1000), "b": "x", "c": 1.5}})
 table = DeltaTable({str(tmp_path / "t")!r}, {{}}, "app")
+pieces, by = Pieces.of(rows), []
+if {what!r} == "patch":
+    table.replace(Pieces.of(rows.head(9)), TableState(1, "0" * 64, "intent", {{}}, "content"))
+    gone = table.matching(rows.select("a").head(1))
+elif {what!r} == "stream":
+    rows.write_parquet({str(tmp_path / "rows.parquet")!r})
+    pieces = Pieces((Path({str(tmp_path / "rows.parquet")!r}),))
+elif {what!r} == "rewrite":
+    by = ["c"]
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+state = TableState(2, "0" * 64, "intent", {{}}, "content")
 try:
-    table.replace(Pieces.of(pl.DataFrame({{"a": range(1000)}})), TableState(1, "0" * 64, "intent", {{}}, "content"))
+    table.patch(gone, rows, state, by=["a"]) if {what!r} == "patch" else table.replace(pieces, state, partition_by=by)
 except StorageError as error:
-    print(error.code, "File too large" in str(error), "\\x1b" in str(error))
+    print(error.code, "File too large" in str(error), "\x1b" in str(error))
 """
     done = run([executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.stdout == "SLV-005 True False\n", done.stderr
