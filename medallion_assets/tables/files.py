@@ -108,12 +108,12 @@ def written(
         placed[file] = _Place("/".join((*folders, file)) if plain else file, slice_, found)
         return placed[file].path
 
-    sink = rows.sink_parquet(
+    rows.sink_parquet(
         pl.PartitionBy(
             url, file_path_provider=place, key=list(by) or None, include_key=False if by else None,
             approximate_bytes_per_file=_BYTES_IN_MEMORY,
         ),
-        compression="zstd", compression_level=1, maintain_order=False, mkdir=True, lazy=True,
+        compression="zstd", compression_level=1, maintain_order=False, mkdir=True, engine="streaming",
         storage_options=None if options is None else dict(options),
         sinked_paths_callback=lambda sunk: files.extend(sunk.paths),
     )  # fmt: skip
@@ -125,8 +125,9 @@ def written(
         pl.col(ranged).min().name.prefix("min:"), pl.col(ranged).max().name.prefix("max:"),
         pl.col(ranged).null_count().name.prefix("nulls:"),
     )  # fmt: skip
+    # Asked of the same pass it would hold gigabytes and take longer than these few columns once more.
     facts = rows.group_by(by).agg(asked) if by else rows.select(asked)
-    _, found = pl.collect_all([sink, facts], engine="streaming")
+    found = facts.collect(engine="streaming")
     of_slice = {tuple(row[name] for name in by): row for row in found.iter_rows(named=True)}
     full = [(file, placed[str(file.path).rpartition("/")[2]]) for file in files if file.num_rows]
     alone = Counter(at.keys for _, at in full)
