@@ -2,9 +2,7 @@
 
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from itertools import count
 from time import time_ns
@@ -73,15 +71,6 @@ def told(value: object) -> str | None:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a file goes: below the table, in which slice as the log spells it, and that slice's values themselves."""
-
-    path: str
-    slice_: dict[str, str | None]
-    keys: tuple[object, ...]
-
-
 def written(
     rows: pl.LazyFrame, url: str, options: Mapping[str, str] | None, values: Mapping[str, object],
     by: Sequence[str] = (),
@@ -94,19 +83,18 @@ def written(
     """
     from deltalake.transaction import AddAction
 
-    stem, placed = uuid4().hex, dict[str, _Place]()
-    files: list[pl.io.partition.SinkedPath] = []
-    numbers = count()
+    stem, numbers, files = uuid4().hex, count(), list["pl.io.partition.SinkedPath"]()
+    placed: dict[str, tuple[str, dict[str, str | None]]] = {}
 
     def place(at: "pl.io.partition.FileProviderArgs") -> str:
-        found = at.partition_keys.row(0)
-        slice_ = {name: told(value) for name, value in (*values.items(), *zip(by, found, strict=True))}
+        found = {**values, **at.partition_keys.row(0, named=True)}
+        slice_ = {name: told(value) for name, value in found.items()}
         file = f"part-{next(numbers):05d}-{stem}.zstd.parquet"
         # A folder is for people's eyes: the log says which slice a file belongs to.
         folders = [f"{name}={value}" for name, value in slice_.items()]
         plain = all(PLAIN.match(part) for folder in folders for part in folder.split("=", 1))
-        placed[file] = _Place("/".join((*folders, file)) if plain else file, slice_, found)
-        return placed[file].path
+        placed[file] = "/".join((*folders, file)) if plain else file, slice_
+        return placed[file][0]
 
     rows.sink_parquet(
         pl.PartitionBy(
@@ -117,29 +105,26 @@ def written(
         storage_options=None if options is None else dict(options),
         sinked_paths_callback=lambda sunk: files.extend(sunk.paths),
     )  # fmt: skip
-    ranged = [
-        name for name, dtype in rows.collect_schema().items()
-        if name not in by and (dtype.is_integer() or isinstance(dtype, pl.Date))
-    ]  # fmt: skip
-    asked = (
-        pl.col(ranged).min().name.prefix("min:"), pl.col(ranged).max().name.prefix("max:"),
-        pl.col(ranged).null_count().name.prefix("nulls:"),
-    )  # fmt: skip
-    # Asked of the same pass it would hold gigabytes and take longer than these few columns once more.
-    facts = rows.group_by(by).agg(asked) if by else rows.select(asked)
-    found = facts.collect(engine="streaming")
-    of_slice = {tuple(row[name] for name in by): row for row in found.iter_rows(named=True)}
-    full = [(file, placed[str(file.path).rpartition("/")[2]]) for file in files if file.num_rows]
-    alone = Counter(at.keys for _, at in full)
-    for file, at in full:
-        # Of several files of one slice nobody knows which value lies in which.
-        ranges = _ranges(ranged, of_slice[at.keys]) if ranged and alone[at.keys] == 1 else {}
-        stats = json.dumps({"numRecords": file.num_rows, **ranges})
-        yield AddAction(at.path, file.num_bytes, at.slice_, time_ns() // 1_000_000, data_change=True, stats=stats)
+    for file in files:
+        if file.num_rows:
+            path, slice_ = placed[str(file.path).rpartition("/")[2]]
+            stats = json.dumps({"numRecords": file.num_rows, **_ranges(f"{url}/{path}", options)})
+            yield AddAction(path, file.num_bytes, slice_, time_ns() // 1_000_000, data_change=True, stats=stats)
 
 
-def _ranges(columns: Sequence[str], facts: Mapping[str, object]) -> dict[str, object]:
-    """For readers that skip files."""
+def _ranges(file: str, options: Mapping[str, str] | None) -> dict[str, object]:
+    """Between what a file's integers and dates lie, for readers that skip files. Asked while the rows are written it
+    would hold gigabytes of them.
+    """
+    rows = pl.scan_parquet(
+        file, glob=False, hive_partitioning=False, storage_options=None if options is None else dict(options)
+    )
+    columns = [n for n, dtype in rows.collect_schema().items() if dtype.is_integer() or isinstance(dtype, pl.Date)]
+    if not columns:
+        return {}
+    asked = {"min": pl.col(columns).min(), "max": pl.col(columns).max(), "nulls": pl.col(columns).null_count()}
+    found = rows.select(expr.name.prefix(f"{what}:") for what, expr in asked.items()).collect(engine="streaming")
+    facts = found.row(0, named=True)
     known = [name for name in columns if facts[f"min:{name}"] is not None]
     return {
         "minValues": {name: _json(facts[f"min:{name}"]) for name in known},
