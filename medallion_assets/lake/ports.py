@@ -239,6 +239,11 @@ class Table(Protocol):
         """Highest bronze commit that any run of ours absorbed; known even when the newest version has no state."""
         ...
 
+    @property
+    def partition_by(self) -> tuple[str, ...]:
+        """The columns of the newest version by which its files are sliced."""
+        ...
+
     def reload(self) -> None:
         """See the newest version."""
         ...

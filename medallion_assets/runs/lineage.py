@@ -112,7 +112,8 @@ def rows_from(
 def rows_by_part(plan: DatasetPlan, *, table: Table, store: Store) -> tuple[tuple[Origin, int], ...]:
     """Every part that rows of the table came from, with their number; by commit and part."""
     log = _Log(store, plan.bronze.path)
-    counted = table.scan().group_by(BRONZE_PART).agg(pl.len().alias("rows")).collect()
+    with reading(plan.name):
+        counted = table.scan().group_by(BRONZE_PART).agg(pl.len().alias("rows")).collect()
     found = [(log.origin(*_numbers(address)), rows) for address, rows in counted.iter_rows()]
     return tuple(sorted(found, key=lambda one: (one[0].commit, one[0].part)))
 

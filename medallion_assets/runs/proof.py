@@ -57,8 +57,7 @@ def prove(plan: DatasetPlan, silver: SilverPlan, *, store: Store, table: Table, 
     with Scratch() as scratch:
         built = build(plan, silver, head, store=store, room=room, scratch=scratch)
         try:
-            with reading(str(silver.entity)):
-                found = _compared(plan, silver, table.scan(), built.pieces, scratch)
+            found = _compared(plan, silver, table.scan(), built.pieces, scratch)
             return replace(found, bronze_n=state.bronze_n)
         except Corrupt as error:
             return Proof(state.bronze_n, schema=error.problem.what.removesuffix("."))
@@ -67,13 +66,16 @@ def prove(plan: DatasetPlan, silver: SilverPlan, *, store: Store, table: Table, 
 def _compared(plan: DatasetPlan, silver: SilverPlan, table: pl.LazyFrame, rebuilt: Pieces, scratch: Scratch) -> Proof:
     schema = table.collect_schema()
     if schema != rebuilt.schema:
-        height = int(table.select(pl.len()).collect().item())
+        with reading(str(silver.entity)):
+            height = int(table.select(pl.len()).collect().item())
         columns = f"the table has {_columns(schema)}; its rebuild {_columns(rebuilt.schema)}"
         return Proof(None, height, schema=columns)
     if not rebuilt.fits:  # too many to show some
-        missing, extra = differences(table, rebuilt, scratch)
+        missing, extra = differences(table, rebuilt, scratch, where=str(silver.entity))
         return Proof(None, rebuilt.height - missing + extra, missing, extra)
-    built, stored = rebuilt.whole(), table.collect()
+    with reading(str(silver.entity)):
+        stored = table.collect()
+    built = rebuilt.whole()
     keys = _numbered(built), _numbered(stored)
     one, other = (one.join(other, on=one.columns, how="anti", nulls_equal=True) for one, other in (keys, keys[::-1]))
     names = list(silver.keys) or built.columns[:3]

@@ -157,6 +157,12 @@ def _built(run: _Run, head: Head, *, up_to_date: bool) -> Refined:
 
 
 def _replaced(run: _Run, head: Head, built: Built, scratch: Scratch, *, up_to_date: bool) -> Refined:
+    strange = [name for name in built.partition_by if name not in built.pieces.schema]
+    if strange:
+        raise StorageError(
+            "SLV-001", f"`partition_by` names {strange[0]}, which the table has not.", where=str(run.silver.entity),
+            fix=f"name some of {', '.join(built.pieces.schema)}.",
+        )  # fmt: skip
     run.tell(built.pieces.height)
     after = TableState(
         bronze_n=head.n,
@@ -178,6 +184,7 @@ def _replaced(run: _Run, head: Head, built: Built, scratch: Scratch, *, up_to_da
     changed, same = built.pieces.height, False
     if run.table.version is not None:
         changed, same = _compare(run, built.pieces, scratch)
+        same = same and run.table.partition_by == built.partition_by
     if same and not up_to_date:
         run.table.advance(after)
     elif not same:
@@ -217,12 +224,12 @@ def _compare(run: _Run, rows: Pieces, scratch: Scratch) -> tuple[int, bool]:
     """Rows added or removed, and whether the table is already these rows under these types; all of them when it is
     damaged.
     """
-    old = run.table.scan()
+    old, where = run.table.scan(), str(run.silver.entity)
     try:
-        with reading(str(run.silver.entity)):
-            if old.collect_schema() != rows.schema:
+        if old.collect_schema() != rows.schema:
+            with reading(where):
                 return rows.height + int(old.select(pl.len()).collect().item()), False
-            changed = sum(differences(old, rows, scratch))
+        changed = sum(differences(old, rows, scratch, where=where))
     except Corrupt:
         return rows.height, False
     return changed, changed == 0

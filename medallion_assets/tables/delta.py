@@ -9,16 +9,19 @@ bronze rebuilds it.
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
+from itertools import pairwise
 from math import ceil
 from time import time_ns
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import polars as pl
 
-from medallion_assets.errors import Conflict, StorageError
+from medallion_assets.errors import StorageError
 from medallion_assets.lake.pieces import Pieces
 from medallion_assets.lake.ports import FILE, TableState
 from medallion_assets.lake.results import Compacted
@@ -41,6 +44,8 @@ _UNNAMED = timedelta(days=1)
 _LARGE = 32 << 20
 """Bytes of a file that is not joined with others when its rows change."""
 _FRAME = re.compile(r"\d+: |at ")
+_REFUSED = re.compile(r"append-only|[Ff]eature")
+"""Commits that fail for what the table is, not for another commit."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -76,6 +81,22 @@ class DeltaTable:
             raise self._failed(
                 error, fix="restore the table's log, or move its folder away and run it again: bronze has all rows."
             ) from error
+        if self._table is not None:
+            self._refuse_unreadable(self._table)
+
+    def _refuse_unreadable(self, table: "deltalake.DeltaTable") -> None:
+        """Rows that another tool took away, and columns that it renamed, without writing the files anew."""
+        found = {"deletionVectors", "columnMapping"} & {*(table.protocol().reader_features or ())}
+        if (
+            "columnMapping" in found
+            and table.metadata().configuration.get("delta.columnMapping.mode", "none") == "none"
+        ):
+            found.remove("columnMapping")
+        if found:
+            raise StorageError(
+                "SLV-005", f"Another tool gave the table {' and '.join(sorted(found))}, which is not read here.",
+                where=self._url, fix="move its folder away and run it again: bronze has all rows.",
+            )  # fmt: skip
 
     @property
     def version(self) -> int | None:
@@ -85,6 +106,10 @@ class DeltaTable:
     def absorbed(self) -> int | None:
         """Highest bronze commit of any run of ours, also of runs before a RESTORE."""
         return None if self._table is None else self._table.transaction_version(self._app_id)
+
+    @property
+    def partition_by(self) -> tuple[str, ...]:
+        return () if self._table is None else tuple(self._table.metadata().partition_columns)
 
     def state(self) -> TableState | None:
         """None when there is no table or the commit that changed its rows last says nothing."""
@@ -136,7 +161,7 @@ class DeltaTable:
     def matching(self, keys: pl.DataFrame) -> pl.DataFrame:
         if self._table is None:
             raise self._absent()
-        schema, by = schema_of(self._table), self._table.metadata().partition_columns
+        schema, by = schema_of(self._table), self.partition_by
         found = [pl.LazyFrame(schema={**schema, FILE: pl.String})]
         for values, paths in slices_of(self._url, self._table, by).items():
             asked = (pl.col(k).eq_missing(pl.lit(v)) for k, v in zip(by, values, strict=True) if k in keys.columns)
@@ -154,13 +179,13 @@ class DeltaTable:
         if self._table is None:
             return False
         schema = schema_of(self._table)
-        return all(tellable(schema[name]) for name in self._table.metadata().partition_columns)
+        return all(tellable(schema[name]) for name in self.partition_by)
 
     def patch(self, gone: pl.DataFrame, rows: pl.DataFrame, state: TableState, *, by: Sequence[str]) -> int:
         self._refuse_older(state)
         if self._table is None:
             raise self._absent()
-        with _Failures(self):
+        with self._committing():
             try:
                 actions = list(self._patched(self._table, gone, rows, by))
             except (pl.exceptions.PolarsError, FileNotFoundError):
@@ -170,9 +195,9 @@ class DeltaTable:
                 raise
             self._table.create_write_transaction(
                 actions, "append", self._table.schema(),
-                partition_by=self._table.metadata().partition_columns, commit_properties=self._properties(state),
+                partition_by=list(self.partition_by), commit_properties=self._properties(state),
             )  # fmt: skip
-        return self._committed()
+        return self._now()
 
     def _patched(
         self, table: "deltalake.DeltaTable", gone: pl.DataFrame, rows: pl.DataFrame, by: Sequence[str]
@@ -208,29 +233,38 @@ class DeltaTable:
                     yield from written(whole, self._url, self._options, slice_)
             for uri in paths:
                 path, size, _ = actions[name_of(uri)]
-                yield RemoveAction(path, True, now, size, {k: told(v) for k, v in slice_.items()})
+                yield RemoveAction(unquote(path), True, now, size, {k: told(v) for k, v in slice_.items()})
 
     def replace(self, rows: Pieces, state: TableState, *, partition_by: Sequence[str] = (), again: bool = False) -> int:
         self._refuse_older(state, again=again)
         whole = stored(rows.lazy())
-        with _Failures(self):
+        self._refuse_twins(whole.collect_schema())
+        with self._committing():
             if self._takes(whole.collect_schema(), partition_by):
                 self._replaced(whole, state, list(partition_by))
             else:
                 self._rewritten(rows, state, list(partition_by))
-        return self._committed()
+        return self._now()
+
+    def _refuse_twins(self, columns: Iterable[str]) -> None:
+        for one, other in pairwise(sorted(columns, key=str.lower)):
+            if one.lower() == other.lower():
+                raise StorageError(
+                    "SLV-004", f"{one} and {other} are one name to Delta.", where=self._url,
+                    fix="rename one of them in `columns`, exclude it, or keep the table as `format: parquet`.",
+                )  # fmt: skip
 
     def _takes(self, schema: Mapping[str, pl.DataType], partition_by: Sequence[str]) -> bool:
         """Whether files that are already written can become the whole table in one commit: the log must be able to say
         which slice they belong to, and deltalake changes neither slices nor protocol in such a commit.
         """
-        if not all(tellable(schema[name]) for name in partition_by):
+        if not all(name in schema and tellable(schema[name]) for name in partition_by):
             return False
         if self._table is None:
             return True
         local = pl.Datetime("us")
         fits = local in schema_of(self._table).values() or local not in schema.values()
-        return fits and self._table.metadata().partition_columns == list(partition_by)
+        return fits and self.partition_by == tuple(partition_by)
 
     def _replaced(self, rows: pl.LazyFrame, state: TableState, partition_by: list[str]) -> None:
         """Write the files ourselves: deltalake's writer holds gigabytes of a table that comes in a stream."""
@@ -260,7 +294,8 @@ class DeltaTable:
         write_deltalake(
             self._url if self._table is None else self._table, streamed(rows),
             mode="error" if self._table is None else "overwrite",
-            schema_mode=None if self._table is None else "overwrite", partition_by=partition_by or None,
+            schema_mode=None if self._table is None else "overwrite",
+            partition_by=(partition_by or None) if self._table is None else partition_by,  # None: as it is
             storage_options=self._options, commit_properties=self._properties(state),
             writer_properties=WriterProperties(compression="ZSTD", compression_level=1),
         )  # fmt: skip
@@ -269,12 +304,12 @@ class DeltaTable:
         self._refuse_older(state)
         if self._table is None:
             raise self._absent()
-        with _Failures(self):
+        with self._committing():
             self._table.create_write_transaction(
-                [], "append", self._table.schema(), partition_by=self._table.metadata().partition_columns,
+                [], "append", self._table.schema(), partition_by=list(self.partition_by),
                 commit_properties=self._properties(state),
             )  # fmt: skip
-        return self._committed()
+        return self._now()
 
     def vacuum(self, age: timedelta, *, delete: bool = False) -> tuple[str, ...]:
         """Files that only versions superseded for longer than ``age`` (whole hours, rounded up) need, and those that no
@@ -284,7 +319,7 @@ class DeltaTable:
         if self._table is None:
             return ()
         found: set[str] = set()
-        with _Failures(self):
+        with self._committing():
             for oldest, full in ((age, False), (max(age, _UNNAMED), True)):
                 found.update(
                     self._table.vacuum(
@@ -292,7 +327,6 @@ class DeltaTable:
                         commit_properties=self._carried(), full=full,
                     )
                 )  # fmt: skip
-        self._committed()
         return tuple(sorted(found))
 
     def optimize(self) -> Compacted:
@@ -305,9 +339,8 @@ class DeltaTable:
         from deltalake import WriterProperties
 
         zstd = WriterProperties(compression="ZSTD", compression_level=3)
-        with _Failures(self):
+        with self._committing():
             self._table.optimize.compact(writer_properties=zstd, commit_properties=self._carried())
-        self._committed()
         after = [size for _, size, _ in files_of(self._table)]
         return Compacted(len(before), sum(before), len(after), sum(after))
 
@@ -318,12 +351,30 @@ class DeltaTable:
         found = self._said()
         return deltalake.CommitProperties(custom_metadata={} if found is None else {_KEY: found})
 
-    def _committed(self) -> int:
+    @contextmanager
+    def _committing(self) -> Iterator[None]:
+        """What is done within becomes durable and the version that is seen. A lost race is a Conflict, and what Delta
+        and Polars fail with otherwise is an error of ours.
+        """
+        from deltalake.exceptions import CommitFailedError, DeltaError
+
+        # deltalake moves the table that it commits to.
         version, before = (-1, []) if self._table is None else (self._table.version(), paths_of(self._url, self._table))
+        try:
+            yield
+        except (CommitFailedError, DeltaError, OSError, pl.exceptions.PolarsError) as error:
+            lost = isinstance(error, CommitFailedError) and not _REFUSED.search(str(error))
+            if lost or (isinstance(error, DeltaError) and "already exists" in str(error)):
+                raise conflict(self._url) from error
+            raise self._failed(error) from error
         self.reload()
         if self._table is None:
             raise StorageError("SLV-005", "The table is gone right after a commit.", where=self._url)
         flush(self._url, self._table, before, version)
+
+    def _now(self) -> int:
+        if self._table is None:
+            raise self._absent()
         return self._table.version()
 
     def _refuse_older(self, state: TableState, *, again: bool = False) -> None:
@@ -347,32 +398,6 @@ class DeltaTable:
         told = [line for line in lines if not _FRAME.match(line)]
         what = "; ".join(dict.fromkeys(told)) or type(error).__name__
         return StorageError("SLV-005", f"Delta: {what}", where=self._url, fix=fix)
-
-    def conflict(self) -> Conflict:
-        """Another run was first."""
-        return conflict(self._url)
-
-
-class _Failures:
-    """Errors of Delta as ours: a lost race is a Conflict."""
-
-    def __init__(self, table: DeltaTable) -> None:
-        self._table = table
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        from deltalake.exceptions import CommitFailedError, DeltaError
-
-        if isinstance(error, CommitFailedError):
-            raise self._table.conflict() from error
-        if isinstance(error, DeltaError):
-            if "already exists" in str(error):
-                raise self._table.conflict() from error
-            raise self._table._failed(error) from error
-        if isinstance(error, OSError | pl.exceptions.PolarsError):  # a full disk, a folder that may not be written
-            raise self._table._failed(error) from error
 
 
 def _text(entry: Mapping[str, object]) -> str | None:

@@ -62,7 +62,8 @@ def flush(url: str, table: "deltalake.DeltaTable", before: Iterable[str], versio
     known = set(before)
     log = [Path(url) / "_delta_log" / f"{n:020d}.json" for n in range(version + 1, table.version() + 1)]
     new = [Path(path) for path in paths_of(url, table) if path not in known]
-    for path in (*new, *log, *sorted({p.parent for p in (*new, *log)}), Path(url)):
+    folders = {folder for path in (*new, *log) for folder in path.parents if folder.is_relative_to(url)}
+    for path in (*new, *log, *sorted(folders)):
         handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)

@@ -23,6 +23,10 @@ __all__ = ["PLAIN", "among", "others", "stored", "streamed", "tellable", "told",
 _BATCH_ROWS = 65_536
 _BYTES_IN_MEMORY = 1 << 30
 """Of the rows of one file: 100 to 300 MB of Parquet."""
+_LONGEST = 200
+"""Characters of a folder's name; most file systems have 255 bytes."""
+_YEAR = re.compile(r"(?!0000)\d{4}-")
+NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
 PLAIN = re.compile(r"[A-Za-z0-9_.-]+\Z")
 """A name or value that a folder may have as it is."""
 
@@ -78,7 +82,7 @@ def written(
     """Stream ``rows`` (columns as stored, without those of ``values``) into new files below ``url``: of the one slice
     of ``values``, or of one for each combination of values in the columns of ``by``.
 
-    Gives what the log is to say of each; there is no file for no rows. What is never committed is garbage that
+    Gives what the log is to say of each; none is named for no rows. What is never committed is garbage that
     ``vacuum`` takes away.
     """
     from deltalake.transaction import AddAction
@@ -91,9 +95,10 @@ def written(
         slice_ = {name: told(value) for name, value in found.items()}
         file = f"part-{next(numbers):05d}-{stem}.zstd.parquet"
         # A folder is for people's eyes: the log says which slice a file belongs to.
-        folders = [f"{name}={value}" for name, value in slice_.items()]
+        folders = [f"{name}={NULL_FOLDER if value is None else value}" for name, value in slice_.items()]
         plain = all(PLAIN.match(part) for folder in folders for part in folder.split("=", 1))
-        placed[file] = "/".join((*folders, file)) if plain else file, slice_
+        fits = all(len(folder) < _LONGEST for folder in folders)
+        placed[file] = "/".join((*folders, file)) if plain and fits else file, slice_
         return placed[file][0]
 
     rows.sink_parquet(
@@ -102,6 +107,7 @@ def written(
             approximate_bytes_per_file=_BYTES_IN_MEMORY,
         ),
         compression="zstd", compression_level=1, maintain_order=False, mkdir=True, engine="streaming",
+        sync_on_close="all" if url.startswith("/") else None,  # before the log names them
         storage_options=None if options is None else dict(options),
         sinked_paths_callback=lambda sunk: files.extend(sunk.paths),
     )  # fmt: skip
@@ -119,22 +125,25 @@ def _ranges(file: str, options: Mapping[str, str] | None) -> dict[str, object]:
     rows = pl.scan_parquet(
         file, glob=False, hive_partitioning=False, storage_options=None if options is None else dict(options)
     )
-    columns = [n for n, dtype in rows.collect_schema().items() if dtype.is_integer() or isinstance(dtype, pl.Date)]
+    columns = {n: t for n, t in rows.collect_schema().items() if t.is_integer() or isinstance(t, pl.Date)}
     if not columns:
         return {}
-    asked = {"min": pl.col(columns).min(), "max": pl.col(columns).max(), "nulls": pl.col(columns).null_count()}
-    found = rows.select(expr.name.prefix(f"{what}:") for what, expr in asked.items()).collect(engine="streaming")
+    # Dates as text: Polars has years that Python has not.
+    told = {name: pl.String() if isinstance(dtype, pl.Date) else dtype for name, dtype in columns.items()}
+    found = rows.select(
+        *(pl.col(name).min().cast(dtype).alias(f"min:{name}") for name, dtype in told.items()),
+        *(pl.col(name).max().cast(dtype).alias(f"max:{name}") for name, dtype in told.items()),
+        *(pl.col(name).null_count().alias(f"nulls:{name}") for name in told),
+    ).collect(engine="streaming")
     facts = found.row(0, named=True)
-    known = [name for name in columns if facts[f"min:{name}"] is not None]
-    return {
-        "minValues": {name: _json(facts[f"min:{name}"]) for name in known},
-        "maxValues": {name: _json(facts[f"max:{name}"]) for name in known},
-        "nullCount": {name: facts[f"nulls:{name}"] for name in known},
-    }
+    known = [name for name in told if _tells(facts[f"min:{name}"]) and _tells(facts[f"max:{name}"])]
+    kinds = {"min": "minValues", "max": "maxValues", "nulls": "nullCount"}
+    return {said: {name: facts[f"{kind}:{name}"] for name in known} for kind, said in kinds.items()}
 
 
-def _json(value: object) -> object:
-    return value.isoformat() if isinstance(value, date) else value
+def _tells(bound: object) -> bool:
+    """Whether it is a bound that every reader knows."""
+    return bound is not None and (not isinstance(bound, str) or _YEAR.match(bound) is not None)
 
 
 def stored(rows: pl.LazyFrame) -> pl.LazyFrame:

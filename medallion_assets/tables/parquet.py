@@ -108,6 +108,10 @@ class ParquetTable:
     def absorbed(self) -> int | None:
         return None if self._seen is None else self._seen.state.bronze_n
 
+    @property
+    def partition_by(self) -> tuple[str, ...]:
+        return () if self._seen is None else self._seen.partition_by
+
     def state(self) -> TableState | None:
         """None when there is no table."""
         return None if self._seen is None else self._seen.state

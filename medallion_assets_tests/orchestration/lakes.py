@@ -101,6 +101,10 @@ class MemoryTable:
         return self.rows.lazy()
 
     @property
+    def partition_by(self) -> tuple[str, ...]:
+        return ()
+
+    @property
     def absorbed(self) -> int | None:
         return None
 

@@ -392,6 +392,26 @@ def test_a_delete_is_one_whatever_its_attributes(tables: Tables, mode: str, name
     assert (found["id"].to_list(), "_rescued" in found.columns) == ([2], False)
 
 
+def test_the_slices_of_a_table_follow_the_intent(tables: Tables) -> None:
+    lake = Lake(plan_of("{model: scd_type_1, keys: id, partition_by: name}", "full"))
+    lake.commit("2024-01-01", rows("1 - a", "2 - b"))
+    tables.refine(lake)
+    assert tables.open().partition_by == ("name",)
+    bare = plan_of("{model: scd_type_1, keys: id}", "full")
+    done = tables.refine(lake, plan=bare)
+    assert (done.written, tables.open().partition_by) == (True, ())
+    assert [(r[0], r[2]) for r in tables.read()] == [(1, "a"), (2, "b")]
+    assert not tables.refine(lake, plan=bare).written
+
+
+def test_a_table_is_sliced_by_columns_that_it_has(tables: Tables) -> None:
+    lake = Lake(plan_of("{model: derived_event, keys: id, order_by: at, partition_by: name}", CDC))
+    lake.commit("2024-01-01", rows("1 2024-01-01 a").with_columns(op=pl.lit("I")))
+    with pytest.raises(StorageError, match="SLV-001"):
+        tables.refine(lake)
+    assert tables.open().version is None
+
+
 def test_a_date_is_a_midnight_of_the_zone(tables: Tables) -> None:
     plan = plan_of("{model: scd_type_2, keys: id, order_by: at}", CDC, "columns: {at: {type: date}}")
     lake = Lake(replace(plan, calendar=replace(plan.calendar, timezone="Europe/Berlin")))

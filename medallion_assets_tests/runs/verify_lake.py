@@ -114,6 +114,10 @@ class MemoryTable:
     def state(self) -> TableState | None:
         return None
 
+    @property
+    def partition_by(self) -> tuple[str, ...]:
+        return ()
+
     def scan(self, version: int | None = None) -> pl.LazyFrame:
         return self.rows.lazy()
 

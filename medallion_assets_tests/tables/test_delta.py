@@ -1,12 +1,15 @@
 """Delta tables: what other tools and upkeep do to them, and what Delta's own errors become."""
 
+import json
 import os
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from subprocess import run
 from sys import executable
 from time import time_ns
+from typing import Any
+from urllib.parse import unquote
 
 import deltalake
 import polars as pl
@@ -208,6 +211,7 @@ def test_a_full_disk_is_an_error_of_ours(tmp_path: Path, what: str) -> None:
     """In a process of its own: the limit holds for every file that it writes."""
     script = f"""
 import resource
+from datetime import date
 from pathlib import Path
 import polars as pl
 from medallion_assets.errors import StorageError
@@ -296,3 +300,98 @@ def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
 def test_a_folder_that_delta_reads_as_another_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="SLV-005"):
         opened(tmp_path / "a%20b")
+
+
+# ------------------------------------------------------------------------------------------------ what the log says
+
+
+def log_of(tmp_path: Path, n: int) -> list[dict[str, Any]]:
+    file = tmp_path / "system=a" / "v1" / "_delta_log" / f"{n:020d}.json"
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_the_log_says_between_what_the_values_of_a_file_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = pl.DataFrame(
+        {
+            "tiny": pl.Series([-128, 127, None, 5], dtype=pl.Int8),
+            "big": pl.Series([-(2**63), 2**63 - 1, 0, 1]),
+            "day": [date(1969, 12, 31), date(2024, 2, 29), None, date(2000, 1, 1)],
+            "odd": pl.Series([-719529, 0, 1, 2], dtype=pl.Int32).cast(pl.Date),
+            "none": pl.Series([None] * 4, dtype=pl.Int64),
+            "x": [0.5, float("nan"), None, 1.0],
+            "part": ["a", "a", "a", "b"],
+        }
+    )
+    opened(tmp_path).replace(Pieces.of(rows), state(1), partition_by=["part"])
+    stats = {
+        add["partitionValues"]["part"]: json.loads(add["stats"])
+        for add in (line["add"] for line in log_of(tmp_path, 0) if "add" in line)
+    }
+    assert stats["a"] == {
+        "numRecords": 3,
+        "minValues": {"tiny": -128, "big": -(2**63), "day": "1969-12-31"},
+        "maxValues": {"tiny": 127, "big": 2**63 - 1, "day": "2024-02-29"},
+        "nullCount": {"tiny": 1, "big": 0, "day": 1},
+    }
+    assert stats["b"]["minValues"] == stats["b"]["maxValues"] == {"tiny": 5, "big": 1, "day": "2000-01-01",
+                                                                  "odd": "1970-01-03"}  # fmt: skip
+
+
+def test_folders_are_named_as_other_tools_do(tmp_path: Path) -> None:
+    rows = pl.DataFrame({"id": [1, 2, 3], "text": [None, "a b", "x" * 250]})
+    table = opened(tmp_path)
+    table.replace(Pieces.of(rows), state(1), partition_by=["text"])
+    root = tmp_path / "system=a" / "v1"
+    assert sorted(f.parent.name for f in root.rglob("*.parquet")) == ["text=__HIVE_DEFAULT_PARTITION__", "v1", "v1"]
+    assert_frame_equal(held_by(table), rows)
+
+
+@pytest.mark.parametrize("what", ["create", "replace", "rewrite", "patch", "advance", "optimize"])
+def test_what_a_commit_names_is_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    table, by = opened(tmp_path), ["name", "is_current"]
+    if what != "create":
+        table.replace(Pieces.of(ROWS), state(1), partition_by=by)
+        table.patch(table.matching(ROWS.select("id")).clear(), ROWS, state(2), by=["id"])
+    synced = set()
+    monkeypatch.setattr("os.fsync", lambda handle: synced.add(Path(f"/proc/self/fd/{handle}").resolve()))
+    if what == "patch":
+        table.patch(table.matching(ROWS.select("id")), ROWS, state(3), by=["id"])
+    elif what == "advance":
+        table.advance(state(3))
+    elif what == "optimize":
+        table.optimize()
+    else:
+        table.replace(Pieces.of(ROWS), state(3), partition_by=["is_current"] if what == "rewrite" else by)
+    root = tmp_path / "system=a" / "v1"
+    named = [root / unquote(line["add"]["path"]) for line in log_of(tmp_path, table.version or 0) if "add" in line]
+    expected = {root, root / "_delta_log", root / "_delta_log" / f"{table.version:020d}.json"}
+    for file in named:
+        expected |= {file, *(folder for folder in file.parents if folder.is_relative_to(root))}
+    assert len(named) == {"advance": 0, "rewrite": 2}.get(what, 3)
+    assert expected <= synced
+
+
+def test_a_table_that_takes_no_change_is_not_a_lost_race(tmp_path: Path) -> None:
+    table = opened(tmp_path)
+    table.replace(Pieces.of(ROWS), state(1))
+    deltalake.DeltaTable(str(tmp_path / "system=a" / "v1")).alter.set_table_properties({"delta.appendOnly": "true"})
+    table.reload()
+    with pytest.raises(StorageError, match="append-only") as caught:
+        table.replace(Pieces.of(ROWS.head(1)), state(2), again=True)
+    assert caught.value.code == "SLV-005"
+
+
+def test_deletion_vectors_are_refused(tmp_path: Path) -> None:
+    """As Spark leaves a table of which it deleted rows: Parquet's readers would go on finding them."""
+    opened(tmp_path).replace(Pieces.of(ROWS), state(1))
+    features = ["deletionVectors"]
+    protocol = {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": features, "writerFeatures": features}
+    log = tmp_path / "system=a" / "v1" / "_delta_log" / f"{1:020d}.json"
+    log.write_text(json.dumps({"protocol": protocol}) + "\n" + json.dumps({"commitInfo": {"operation": "DELETE"}}))
+    with pytest.raises(StorageError, match="deletionVectors"):
+        opened(tmp_path)
+
+
+def test_two_columns_of_one_name_to_delta_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="SLV-004"):
+        opened(tmp_path).replace(Pieces.of(pl.DataFrame({"v": [1], "V": [2]})), state(1))
