@@ -81,17 +81,16 @@ class DeltaTable:
             raise self._failed(
                 error, fix="restore the table's log, or move its folder away and run it again: bronze has all rows."
             ) from error
+        except OSError as error:  # a store that does not answer
+            raise self._failed(error) from error
         if self._table is not None:
             self._refuse_unreadable(self._table)
 
     def _refuse_unreadable(self, table: "deltalake.DeltaTable") -> None:
         """Rows that another tool took away, and columns that it renamed, without writing the files anew."""
-        found = {"deletionVectors", "columnMapping"} & {*(table.protocol().reader_features or ())}
-        if (
-            "columnMapping" in found
-            and table.metadata().configuration.get("delta.columnMapping.mode", "none") == "none"
-        ):
-            found.remove("columnMapping")
+        found = {"deletionVectors"} & {*(table.protocol().reader_features or ())}
+        if table.metadata().configuration.get("delta.columnMapping.mode", "none") != "none":
+            found.add("columnMapping")
         if found:
             raise StorageError(
                 "SLV-005", f"Another tool gave the table {' and '.join(sorted(found))}, which is not read here.",

@@ -381,8 +381,8 @@ def test_a_table_that_takes_no_change_is_not_a_lost_race(tmp_path: Path) -> None
     assert caught.value.code == "SLV-005"
 
 
-def test_deletion_vectors_are_refused(tmp_path: Path) -> None:
-    """As Spark leaves a table of which it deleted rows: Parquet's readers would go on finding them."""
+def test_what_parquets_readers_cannot_see_is_refused(tmp_path: Path) -> None:
+    """As Spark leaves a table of which it deleted rows, or renamed a column."""
     opened(tmp_path).replace(Pieces.of(ROWS), state(1))
     features = ["deletionVectors"]
     protocol = {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": features, "writerFeatures": features}
@@ -390,6 +390,25 @@ def test_deletion_vectors_are_refused(tmp_path: Path) -> None:
     log.write_text(json.dumps({"protocol": protocol}) + "\n" + json.dumps({"commitInfo": {"operation": "DELETE"}}))
     with pytest.raises(StorageError, match="deletionVectors"):
         opened(tmp_path)
+    (whole,) = (line["metaData"] for line in log_of(tmp_path, 0) if "metaData" in line)
+    fields = json.loads(whole["schemaString"])
+    for n, field in enumerate(fields["fields"], 1):
+        field["metadata"] = {"delta.columnMapping.id": n, "delta.columnMapping.physicalName": f"col-{n}"}
+    mapped = {**whole, "schemaString": json.dumps(fields), "configuration": {"delta.columnMapping.mode": "name"}}
+    lines = [{"protocol": {"minReaderVersion": 2, "minWriterVersion": 5}}, {"metaData": mapped}, {"commitInfo": {}}]
+    log.write_text("\n".join(json.dumps(line) for line in lines))
+    with pytest.raises(StorageError, match="columnMapping"):
+        opened(tmp_path)
+
+
+def test_a_store_that_does_not_answer_is_told_plainly() -> None:
+    options = {
+        "aws_endpoint_url": "http://127.0.0.1:9", "aws_allow_http": "true", "aws_access_key_id": "a",
+        "aws_secret_access_key": "b", "aws_region": "us-east-1", "max_retries": "0", "retry_timeout": "1s",
+    }  # fmt: skip
+    with pytest.raises(StorageError, match="SLV-005") as caught:
+        DeltaTable("s3://nowhere/t", options, "app")
+    assert "\x1b" not in str(caught.value)
 
 
 def test_two_columns_of_one_name_to_delta_are_refused(tmp_path: Path) -> None:
