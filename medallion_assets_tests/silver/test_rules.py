@@ -39,3 +39,17 @@ def test_what_arrives_late_before_a_full_load_changes_only_the_history_before_it
     late = Loaded(2, "cdc", DAY, ((row(1, DAY, 5), row(2, DAY, 5)),))
     spans = [(r["k"], r["a"], r["effective_to"]) for r in compare(Spec(), [full, late]).rows]
     assert spans == [(1, 5, full.start), (1, 1, None), (2, 5, full.start)]
+
+
+def test_without_an_order_of_the_source_the_greater_row_decides() -> None:
+    loads = [Loaded(1, "cdc", DAY, ((row(1, DAY, 2), row(1, DAY, 1)),))]
+    assert [r["a"] for r in compare(Spec("scd_type_1"), loads).rows] == [1]
+    assert [r["a"] for r in compare(Spec("scd_type_1", positional=False), loads).rows] == [2]
+
+
+def test_a_delete_ends_what_ignore_nulls_carries_on() -> None:
+    changes = (row(1, DAY, 5), {**row(1, DAY + NOON, 0, "D"), "a": None}, {**row(1, DAY + 2 * NOON, 0), "a": None})
+    for mode in ("hard_delete", "tombstone"):
+        spec = Spec("scd_type_2", delete_mode=mode, ignore_nulls=True)
+        *_, last = compare(spec, [Loaded(1, "cdc", DAY, (changes,))]).rows
+        assert (last["a"], last["effective_from"]) == (None, DAY + 2 * NOON)
