@@ -108,11 +108,13 @@ def _told(changes: pl.DataFrame) -> pl.DataFrame:
 
     def document(there: pl.Expr, name: str, of: Callable[[str], str]) -> pl.Expr:
         cells = [as_text(pl.col(of(c)), changes.schema[of(c)]).alias(c) for c in track]
-        return pl.when(there).then(pl.struct(cells).struct.json_encode()).alias(name)
+        told = pl.struct(cells).struct.json_encode() if cells else pl.lit("{}")
+        return pl.when(there).then(told).alias(name)
 
     kind = pl.col(CHANGE_TYPE)
     names = [pl.when(differing(c)).then(pl.lit(json.dumps(c, ensure_ascii=False))) for c in track]
-    listed = pl.concat_str([pl.lit("["), pl.concat_str(names, separator=",", ignore_nulls=True), pl.lit("]")])
+    joined = pl.concat_str(names, separator=",", ignore_nulls=True) if names else pl.lit("")
+    listed = pl.concat_str([pl.lit("["), joined, pl.lit("]")])
     return changes.with_columns(
         listed.alias(CHANGED_COLUMNS),
         document(kind != "insert", BEFORE, earlier),

@@ -39,6 +39,7 @@ def changes(
     )  # fmt: skip
     there, was = nw.col(CHANGE_TYPE) != "delete", nw.col(CHANGE_TYPE) != "insert"
     marked = real.with_columns(kind.alias(CHANGE_TYPE)).with_columns(
+        nw.col(CHANGE_TYPE),  # there may be no others: a table of keys alone
         *(nw.when(there).then(nw.col(c)).alias(c) for c in track),
         *(nw.when(was).then(nw.col(earlier(c))).alias(earlier(c)) for c in track),
     )

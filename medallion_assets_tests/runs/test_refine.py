@@ -412,6 +412,22 @@ def test_a_table_is_sliced_by_columns_that_it_has(tables: Tables) -> None:
     assert tables.open().version is None
 
 
+@pytest.mark.parametrize("model", ["scd_type_1", "scd_type_2", "derived_event", "incremental_merge"])
+def test_a_table_may_have_nothing_but_keys(tables: Tables, model: str) -> None:
+    lake = Lake(plan_of(f"{{model: {model}, keys: id}}", CDC))
+    lake.commit("2024-01-01", pl.DataFrame({"id": [1, 2], "op": ["I", "I"]}))
+    lake.commit("2024-01-02", pl.DataFrame({"id": [2], "op": ["D"]}))
+    tables.refine(lake)
+    found = tables.open().scan().collect().sort("id", "_run_date")
+    known = {"scd_type_1": [1], "scd_type_2": [1, 2], "derived_event": [1, 2, 2], "incremental_merge": [1, 2, 2]}
+    assert found["id"].to_list() == known[model]
+    if model == "derived_event":
+        assert found["change_type"].to_list() == ["insert", "insert", "delete"]
+        assert found["changed_columns"].to_list() == ["[]"] * 3
+        assert found["before"].to_list() == [None, None, "{}"]
+        assert found["after"].to_list() == ["{}", "{}", None]
+
+
 def test_a_date_is_a_midnight_of_the_zone(tables: Tables) -> None:
     plan = plan_of("{model: scd_type_2, keys: id, order_by: at}", CDC, "columns: {at: {type: date}}")
     lake = Lake(replace(plan, calendar=replace(plan.calendar, timezone="Europe/Berlin")))
