@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake.transaction import AddAction
 
-__all__ = ["PLAIN", "among", "others", "stored", "streamed", "tellable", "told", "written"]
+__all__ = ["NULL_FOLDER", "PLAIN", "among", "others", "stored", "streamed", "tellable", "told", "written"]
 
 _BATCH_ROWS = 65_536
 _BYTES_IN_MEMORY = 1 << 30
@@ -27,6 +27,7 @@ _LONGEST = 200
 """Characters of a folder's name; most file systems have 255 bytes."""
 _YEAR = re.compile(r"(?!0000)\d{4}-")
 NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
+"""What Hive calls a folder of nulls, and everybody since."""
 PLAIN = re.compile(r"[A-Za-z0-9_.-]+\Z")
 """A name or value that a folder may have as it is."""
 

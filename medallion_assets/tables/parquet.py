@@ -36,15 +36,13 @@ from medallion_assets.plan.model import Model
 from medallion_assets.silver.columns import IS_CURRENT, LOAD_DATE
 from medallion_assets.tables.copies import NAMES, copies_of
 from medallion_assets.tables.encoded import conflict, refuse_older, storable
-from medallion_assets.tables.files import PLAIN, among, others, told
+from medallion_assets.tables.files import NULL_FOLDER, PLAIN, among, others, told
 from medallion_assets.tables.versions import DataFile, Version, decode, encode
 
 __all__ = ["ParquetTable"]
 
 _ROWS = 1_000_000
 """Of a file."""
-_NO_DATE = "__HIVE_DEFAULT_PARTITION__"
-"""Where nothing has been absorbed that has a date: what Hive writes for null."""
 _UNNAMED = timedelta(days=1)
 _PAUSES_S = (0.05, 0.2, 0.8, 3.0)
 """Between the tries to find out whether a commit arrived."""
@@ -216,7 +214,7 @@ class ParquetTable:
         columns = [storable(name, dtype) for name, dtype in rows.schema.items()]
         schema = pl.DataFrame(schema=rows.schema).select(columns).schema
         n, writer = (0 if self._seen is None else self._seen.n + 1), uuid4().hex
-        layout = _Layout(self._model, state.load_date or _NO_DATE, partition_by)
+        layout = _Layout(self._model, state.load_date or NULL_FOLDER, partition_by)  # nothing absorbed has a date
         files = list(kept)
         for piece in rows if rows.height or not kept else ():
             if rows.height and not piece.height:
@@ -369,7 +367,7 @@ class _Layout:
         day = told(values.get(LOAD_DATE)) if copies else None
         kind = "history" if versions and values.get(IS_CURRENT) is False else "current"
         named = [
-            f"{name}={_NO_DATE if value is None else told(value)}"
+            f"{name}={NULL_FOLDER if value is None else told(value)}"
             for name, value in values.items()
             if not (copies and name == LOAD_DATE) and not (versions and name == IS_CURRENT)
         ]

@@ -12,10 +12,10 @@ __all__ = ["reading"]
 
 @contextmanager
 def reading(where: str) -> Iterator[None]:
-    """Read a table. Raises Corrupt SLV-015 for a file that is missing or is no Parquet any more."""
+    """Read a table. Raises Corrupt SLV-015 for a file that is missing, is no Parquet any more, or is another."""
     try:
         yield
-    except (pl.exceptions.PolarsError, FileNotFoundError) as error:
+    except (pl.exceptions.ComputeError, pl.exceptions.SchemaError, FileNotFoundError) as error:
         what = str(error).partition(" (set POLARS_VERBOSE")[0]
         raise Corrupt(
             "SLV-015", f"A file of the table cannot be read: {what}.", where=where,

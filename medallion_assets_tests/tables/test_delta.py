@@ -310,7 +310,7 @@ def log_of(tmp_path: Path, n: int) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
-def test_the_log_says_between_what_the_values_of_a_file_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_says_between_what_the_values_of_a_file_lie(tmp_path: Path) -> None:
     rows = pl.DataFrame(
         {
             "tiny": pl.Series([-128, 127, None, 5], dtype=pl.Int8),
